@@ -1,0 +1,48 @@
+using EhrGrains.Contracts.Apps;
+using EhrGrains.Contracts.Tenants;
+
+namespace EhrGrains.Contracts;
+
+/// <summary>
+/// The one place that builds and reads grain keys. A key begins with its tenant (or, for grains of an app, with
+/// <c>~app/</c>, which no tenant id can begin with), so that whoever checks a call can read the tenant off the key. Keys hold
+/// opaque ids only: they appear in logs, exceptions and SQL.
+/// </summary>
+public static class GrainKeys
+{
+    /// <summary>The key prefix of grains that belong to an app rather than to a tenant.</summary>
+    public const string AppScope = "~app";
+
+    /// <summary>The purpose of the token session that backend queries use.</summary>
+    public const string BackendPurpose = "backend";
+
+    /// <summary>Key of the tenant's own grain, its site budget and its queries.</summary>
+    public static string Tenant(TenantId tenant) => tenant.Value;
+
+    /// <summary>Key of a token session: <c>{tenant}/{purpose}</c>.</summary>
+    public static string TokenSession(TenantId tenant, string purpose) => $"{tenant.Value}/{purpose}";
+
+    /// <summary>Key of the paging state of one search: <c>{tenant}/{id}</c>.</summary>
+    public static string Paging(TenantId tenant, string id) => $"{tenant.Value}/{id}";
+
+    /// <summary>Key of an app's grain: <c>~app/{app}</c>.</summary>
+    public static string App(AppId app) => $"{AppScope}/{app.Value}";
+
+    /// <summary>Key of the paging state of one search over several tenants: <c>~app/{app}/{id}</c>.</summary>
+    public static string Paging(AppId app, string id) => $"{AppScope}/{app.Value}/{id}";
+
+    /// <summary>Reads the tenant that a key belongs to; false for keys of apps and for keys that name no tenant.</summary>
+    public static bool TryGetTenant(string key, out TenantId tenant)
+    {
+        var slash = key.IndexOf('/', StringComparison.Ordinal);
+        return TenantId.TryParse(slash < 0 ? key : key[..slash], out tenant);
+    }
+
+    /// <summary>Reads the app that a key belongs to; false for keys of tenants.</summary>
+    public static bool TryGetApp(string key, out AppId app)
+    {
+        app = default;
+        var parts = key.Split('/');
+        return parts.Length >= 2 && parts[0] == AppScope && AppId.TryParse(parts[1], out app);
+    }
+}
