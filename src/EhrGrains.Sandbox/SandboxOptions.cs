@@ -1,0 +1,53 @@
+using System.Security.Cryptography.X509Certificates;
+
+namespace EhrGrains.Sandbox;
+
+/// <summary>What the simulated hospitals are made of. Bound from the section <c>Sandbox</c> when the sandbox runs by itself.</summary>
+public sealed record SandboxOptions
+{
+    /// <summary>Port of the first hospital; the others follow. 0: the operating system chooses each. Default 9101.</summary>
+    public int BasePort { get; init; } = 9101;
+
+    /// <summary>The IP address to listen on. Default 127.0.0.1; the admin endpoints answer loopback callers only, whatever this is.</summary>
+    public string Host { get; init; } = "127.0.0.1";
+
+    /// <summary>The host name in the URLs that the hospitals publish; null: <see cref="Host"/>.</summary>
+    public string? PublicHost { get; init; }
+
+    /// <summary>Serves HTTPS with this certificate; null: plain HTTP.</summary>
+    public X509Certificate2? Certificate { get; init; }
+
+    /// <summary>The same seed makes the same patients, byte for byte. Default 1.</summary>
+    public int Seed { get; init; } = 1;
+
+    /// <summary>Synthetic patients per hospital, 0–20,000; 0 with <see cref="DataDirectory"/> set: only those of the folder. Default 220.</summary>
+    public int Patients { get; init; } = 220;
+
+    /// <summary>
+    /// A folder of FHIR JSON (resources, collection or transaction Bundles) and NDJSON files that every hospital serves besides
+    /// the synthetic patients. References to <c>urn:uuid:</c> are rewritten to the resource they mean. Null: none.
+    /// </summary>
+    public string? DataDirectory { get; init; }
+
+    /// <summary>Where the hospitals fetch our public keys: <c>{JwksBase}/tenants/{tenant}/jwks.json</c>. Default http://127.0.0.1:8080.</summary>
+    public string JwksBase { get; init; } = "http://127.0.0.1:8080";
+
+    /// <summary>Settings of single hospitals by vendor: <c>epic</c>, <c>oracle-health</c>, <c>athenahealth</c>.</summary>
+    public IReadOnlyDictionary<string, SiteOptions> Sites { get; init; } = new Dictionary<string, SiteOptions>();
+
+    /// <summary>The hospitals' clock: token and search session expiry, rate limits. The charts do not depend on it.</summary>
+    public TimeProvider Time { get; init; } = TimeProvider.System;
+}
+
+/// <summary>Settings of one simulated hospital; null: what its vendor does.</summary>
+public sealed record SiteOptions
+{
+    /// <summary>FHIR requests that the contract allows in any second; more are answered 429. 0: unlimited.</summary>
+    public int? RequestsPerSecond { get; init; }
+
+    /// <summary>Lifetime of access tokens in seconds.</summary>
+    public int? TokenLifetimeSeconds { get; init; }
+
+    /// <summary>How long a <c>next</c> link works, in seconds.</summary>
+    public int? SearchSessionSeconds { get; init; }
+}
