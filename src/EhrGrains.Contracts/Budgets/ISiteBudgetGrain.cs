@@ -25,23 +25,22 @@ public enum Lane
 public interface ISiteBudgetGrain : IGrainWithStringKey
 {
     /// <summary>Asks for permits or renews those in hand; called by each silo while it has work for the tenant, never per request.</summary>
-    [Alias("Lease"), Requires(Permission.Internal)]
+    /// <exception cref="ProblemException">
+    /// Conflict: a later demand of the same holder has been answered already, so this one says nothing any more.
+    /// </exception>
+    [Alias("Lease"), Requires(Permission.Internal), ResponseTimeout("00:00:03")]
     Task<BudgetLease> LeaseAsync(BudgetDemand demand, CancellationToken cancellationToken);
 
-    /// <summary>The hospital answered 429 or 503: nothing is sent until the back-off is over.</summary>
-    [Alias("Throttle"), Requires(Permission.Internal)]
-    Task<BudgetLease> ThrottleAsync(string holder, TimeSpan? retryAfter, CancellationToken cancellationToken);
-
-    /// <summary>The contract changed.</summary>
-    [Alias("Configure"), Requires(Permission.Internal)]
-    Task ConfigureAsync(BudgetSpec spec, CancellationToken cancellationToken);
+    /// <summary>The hospital answered 429 or 503: nothing is sent until the back-off is over. Answers how long that is.</summary>
+    [Alias("Throttle"), Requires(Permission.Internal), ResponseTimeout("00:00:03")]
+    Task<TimeSpan> ThrottleAsync(TimeSpan? retryAfter, CancellationToken cancellationToken);
 
     /// <summary>How the budget is spent now.</summary>
     [Alias("Describe"), Requires(Permission.Operate)]
     Task<BudgetDescription> DescribeAsync(CancellationToken cancellationToken);
 }
 
-/// <summary>What one silo wants of a site budget.</summary>
+/// <summary>What one silo wants of a site budget, and what it has.</summary>
 [GenerateSerializer, Immutable, Alias("ehr.BudgetDemand")]
 public sealed record BudgetDemand
 {
@@ -49,17 +48,33 @@ public sealed record BudgetDemand
     [Id(0)]
     public required string Holder { get; init; }
 
-    /// <summary>Permits it would use now, by lane (index = <see cref="Lane"/>): waiting plus in flight.</summary>
+    /// <summary>Counts the holder's demands from 1, so that one that was delayed on the way cannot undo a later one.</summary>
     [Id(1)]
-    public required int[] WantedByLane { get; init; }
+    public required long Sequence { get; init; }
 
-    /// <summary>Permits it holds and keeps; fewer than before means that the others are given back and are free.</summary>
+    /// <summary>Permits it has use for, by lane (index = <see cref="Lane"/>): waiting, in flight and used within the window.</summary>
     [Id(2)]
-    public required int Held { get; init; }
+    public required int[] WantedPermits { get; init; }
 
-    /// <summary>Requests sent since the last lease, for the daily quota.</summary>
+    /// <summary>Requests it would have under way now, by lane: waiting and in flight.</summary>
     [Id(3)]
-    public required long Spent { get; init; }
+    public required int[] WantedSlots { get; init; }
+
+    /// <summary>Permits it keeps; fewer than it was given means that the others are given back, free to use at once.</summary>
+    [Id(4)]
+    public required int HeldPermits { get; init; }
+
+    /// <summary>Slots for requests under way that it keeps.</summary>
+    [Id(5)]
+    public required int HeldSlots { get; init; }
+
+    /// <summary>Requests of the daily quota that it keeps and has not sent.</summary>
+    [Id(6)]
+    public required long HeldQuota { get; init; }
+
+    /// <summary>Requests it has sent in its life.</summary>
+    [Id(7)]
+    public required long Sent { get; init; }
 }
 
 /// <summary>What a silo may do until the lease ends.</summary>
@@ -70,29 +85,36 @@ public sealed record BudgetLease
     [Id(0)]
     public required int Permits { get; init; }
 
-    /// <summary>Requests under way at one time.</summary>
+    /// <summary>Slots: requests under way at one time.</summary>
     [Id(1)]
-    public required int Concurrency { get; init; }
+    public required int Slots { get; init; }
 
-    /// <summary>The silo should give permits back down to this number as they become free.</summary>
+    /// <summary>
+    /// The permits that are this silo's share now. Fewer than <see cref="Permits"/>: the others are to be given back as they become
+    /// free. More: they are on their way back from other silos, so ask again soon.
+    /// </summary>
     [Id(2)]
     public required int TargetPermits { get; init; }
 
-    /// <summary>How long the lease holds, from when the silo asked for it.</summary>
+    /// <summary>The slots that are this silo's share now.</summary>
     [Id(3)]
+    public required int TargetSlots { get; init; }
+
+    /// <summary>How long the lease holds, from when the silo asked for it.</summary>
+    [Id(4)]
     public required TimeSpan Term { get; init; }
 
     /// <summary>Nothing may be sent for this long (Retry-After, back-off, or the daily quota is used up).</summary>
-    [Id(4)]
+    [Id(5)]
     public required TimeSpan HoldOff { get; init; }
 
     /// <summary>After how long a permit may be used again: the contract's window.</summary>
-    [Id(5)]
+    [Id(6)]
     public required TimeSpan Window { get; init; }
 
     /// <summary>Requests that the silo may still send of the daily quota under this lease; null: no quota.</summary>
-    [Id(6)]
-    public long? QuotaLeft { get; init; }
+    [Id(7)]
+    public long? Quota { get; init; }
 }
 
 /// <summary>How a site budget is spent.</summary>
@@ -103,7 +125,7 @@ public sealed record BudgetDescription
     [Id(0)]
     public required BudgetSpec Spec { get; init; }
 
-    /// <summary>Permits out, by silo.</summary>
+    /// <summary>Permits out, by holder.</summary>
     [Id(1)]
     public required Dictionary<string, int> Leases { get; init; }
 
@@ -111,7 +133,7 @@ public sealed record BudgetDescription
     [Id(2)]
     public required TimeSpan HoldOff { get; init; }
 
-    /// <summary>Requests counted today (UTC).</summary>
+    /// <summary>Requests counted today (UTC), those dealt out to silos and not known to be unsent among them.</summary>
     [Id(3)]
     public required long SpentToday { get; init; }
 }
