@@ -1,0 +1,96 @@
+using System.Net;
+using System.Net.Http;
+using System.Net.Sockets;
+
+namespace EhrGrains.Connect.Egress;
+
+/// <summary>
+/// The one door to the outside: nothing leaves over plain http except to a loopback literal that the tenant names, and no socket
+/// is opened to an address that was not judged. Names are resolved here and the judged address is the one connected to.
+/// </summary>
+internal sealed class EgressGuard : DelegatingHandler
+{
+    // Hosts answer with a handful of addresses; more are not tried, so that the connect timeout is shared by few.
+    private const int AddressesMax = 4;
+
+    private readonly AddressRules rules;
+    private readonly Func<string, CancellationToken, Task<IPAddress[]>> resolve;
+    private readonly TimeSpan connectTimeout;
+    private readonly TimeProvider time;
+
+    public EgressGuard(
+        AddressRules rules,
+        SocketsHttpHandler inner,
+        Func<string, CancellationToken, Task<IPAddress[]>> resolve,
+        TimeProvider time)
+        : base(inner)
+    {
+        this.rules = rules;
+        this.resolve = resolve;
+        this.time = time;
+        connectTimeout = inner.ConnectTimeout;
+        inner.ConnectCallback = ConnectAsync;
+    }
+
+    /// <summary>True when the scheme is allowed: https, or http to a loopback literal that is in a named network.</summary>
+    internal static bool AllowsScheme(Uri uri, AddressRules rules) =>
+        uri.Scheme == Uri.UriSchemeHttps
+        || (uri.Scheme == Uri.UriSchemeHttp
+            && IPAddress.TryParse(uri.IdnHost, out var literal)
+            && IPAddress.IsLoopback(literal)
+            && rules.IsNamed(literal));
+
+    protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken)
+    {
+        if (request.RequestUri is not { IsAbsoluteUri: true } uri || !AllowsScheme(uri, rules))
+        {
+            throw new EgressRefusedException(
+                EgressRefusal.Scheme,
+                "Only https leaves here. Plain http is for a loopback address in a sandbox: name it in connection.privateNetworks (127.0.0.1/32).");
+        }
+
+        return base.SendAsync(request, cancellationToken);
+    }
+
+    private async ValueTask<Stream> ConnectAsync(SocketsHttpConnectionContext context, CancellationToken cancellationToken)
+    {
+        var endPoint = context.DnsEndPoint;
+        var addresses = IPAddress.TryParse(endPoint.Host, out var literal)
+            ? [literal]
+            : await resolve(endPoint.Host, cancellationToken);
+        var allowed = addresses.Where(rules.Allow).Take(AddressesMax).ToArray();
+        if (allowed.Length == 0 && addresses.Length > 0)
+        {
+            throw new EgressRefusedException(
+                EgressRefusal.Address,
+                "The host leads to an address that is not on the public internet. "
+                + "If the hospital is reached over a private network, name that network in connection.privateNetworks.");
+        }
+
+        return await ConnectToFirstAsync(allowed, endPoint.Port, cancellationToken);
+    }
+
+    private async Task<Stream> ConnectToFirstAsync(IPAddress[] addresses, int port, CancellationToken cancellationToken)
+    {
+        Exception? last = null;
+        foreach (var address in addresses)
+        {
+            var socket = new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+            using var patience = new CancellationTokenSource(connectTimeout / addresses.Length, time);
+            using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, patience.Token);
+            try
+            {
+                await socket.ConnectAsync(new IPEndPoint(address, port), either.Token);
+                return new NetworkStream(socket, ownsSocket: true);
+            }
+            catch (Exception e) when (e is SocketException or OperationCanceledException)
+            {
+                socket.Dispose();
+                cancellationToken.ThrowIfCancellationRequested();
+                last = e;
+            }
+        }
+
+        throw new HttpRequestException(HttpRequestError.ConnectionError, "None of the host's addresses took the connection.", last);
+    }
+}
