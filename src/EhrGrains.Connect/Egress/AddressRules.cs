@@ -52,10 +52,10 @@ internal sealed class AddressRules
     /// <exception cref="ProblemException">One of them is not a CIDR range; its position is named.</exception>
     public static AddressRules For(IReadOnlyList<string> privateNetworks)
     {
-        var named = new IPNetwork[privateNetworks.Count];
-        for (var i = 0; i < named.Length; i++)
+        var networks = new IPNetwork[privateNetworks.Count];
+        for (var i = 0; i < networks.Length; i++)
         {
-            if (!IPNetwork.TryParse(privateNetworks[i], out named[i]))
+            if (!IPNetwork.TryParse(privateNetworks[i], out networks[i]))
             {
                 throw new ProblemException(
                     ProblemKind.Invalid,
@@ -65,7 +65,7 @@ internal sealed class AddressRules
             }
         }
 
-        return new AddressRules(named);
+        return new AddressRules(networks);
     }
 
     /// <summary>True when the tenant may be reached at the address.</summary>

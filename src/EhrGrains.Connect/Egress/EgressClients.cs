@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using System.Net;
-using System.Net.Http;
 using System.Net.Security;
 using System.Security.Authentication;
 using EhrGrains.Contracts.Tenants;

@@ -1,0 +1,38 @@
+using EhrGrains.Contracts.Budgets;
+using EhrGrains.Contracts.Query;
+using EhrGrains.Contracts.Tokens;
+
+namespace EhrGrains.Connect.Ehr;
+
+/// <summary>One request to an EHR's FHIR server, as the planner made it. Prints without the URL, which may hold PHI.</summary>
+public sealed record EhrRequest
+{
+    /// <summary>GET, or POST for a search with its parameters in the body.</summary>
+    public required HttpMethod Method { get; init; }
+
+    /// <summary>The absolute URL; of the origin of the connection's base URL, or nothing is sent.</summary>
+    public required string Url { get; init; }
+
+    /// <summary>The form of a POST; null for a GET.</summary>
+    public IReadOnlyList<SearchParameter>? Form { get; init; }
+
+    /// <summary>What is done: <c>search</c>, <c>page</c> or <c>read</c>. All of them are safe to repeat.</summary>
+    public required string Op { get; init; }
+
+    /// <summary>The resource type, for metrics.</summary>
+    public required string ResourceType { get; init; }
+
+    /// <inheritdoc/>
+    public override string ToString() => $"{Op} {ResourceType}";
+}
+
+/// <summary>How one request gets what it needs to be sent, and says what came of it.</summary>
+/// <param name="Permit">Waits for the right to send one request; called before each attempt.</param>
+/// <param name="Token">A token; the number is the serial of one that the EHR answered 401 to, or 0.</param>
+/// <param name="Throttled">The EHR answered with this status, 429 or 503, and named this wait or none: nothing should be sent until it is over.</param>
+/// <param name="Lane">Who the request is made for.</param>
+public sealed record EhrAccess(
+    Func<CancellationToken, ValueTask<BudgetPermit>> Permit,
+    Func<long, CancellationToken, ValueTask<TokenResult>> Token,
+    Func<TimeSpan?, int, ValueTask> Throttled,
+    Lane Lane = Lane.Interactive);
