@@ -56,6 +56,9 @@ public enum SearchHandling
 [GenerateSerializer, Immutable, Alias("ehr.FhirSearch")]
 public sealed record FhirSearch
 {
+    /// <summary>The parameter of a <c>next</c> link that holds the cursor: <c>{base}/{type}?_cursor=…</c>.</summary>
+    public const string CursorParameter = "_cursor";
+
     /// <summary>The resource type, for example <c>Patient</c>.</summary>
     [Id(0)]
     public required string Type { get; init; }
