@@ -1,0 +1,157 @@
+using EhrGrains.Hl7v2.Text;
+
+namespace EhrGrains.Hl7v2.Messages;
+
+/// <summary>
+/// An HL7 v2 message over the bytes it came in. Reading makes one index of field separators and segment ends; everything else is
+/// decoded when asked. An instance can be used for one message after another (<see cref="Read"/>), and then allocates nothing.
+/// Not safe for use by several threads at once. Dispose returns its buffers to the pool.
+/// </summary>
+public sealed class Hl7Message : IDisposable
+{
+    private readonly DelimiterIndex index = new();
+    private readonly Hl7ReadOptions options;
+    private ReadOnlyMemory<byte> text;
+    private Charset charset = Charset.Ascii;
+    private List<Hl7Warning>? warnings;
+
+    /// <summary>Makes an empty message, to <see cref="Read"/> into.</summary>
+    public Hl7Message(Hl7ReadOptions? options = null) => this.options = options ?? Hl7ReadOptions.Tolerant;
+
+    /// <summary>The message exactly as it came: from MSH to the end of the last segment. What <see cref="Read"/> was given stays in use.</summary>
+    public ReadOnlyMemory<byte> Bytes { get; private set; }
+
+    /// <summary>The delimiters that the message states.</summary>
+    public Delimiters Delimiters { get; private set; }
+
+    /// <summary>How many segments there are.</summary>
+    public int SegmentCount => index.LineCount;
+
+    /// <summary>The segments, in order.</summary>
+    public Hl7SegmentEnumerator Segments => new(this);
+
+    /// <summary>The leniencies taken, in order of position; at most <see cref="Hl7ReadOptions.WarningsMax"/>.</summary>
+    public IReadOnlyList<Hl7Warning> Warnings => warnings ?? (IReadOnlyList<Hl7Warning>)[];
+
+    /// <summary>The name of the character set in use: what MSH-18 names, or what the bytes really are where that is not true.</summary>
+    public string CharacterSet => charset.Name;
+
+    internal Charset Charset => charset;
+
+    /// <summary>The bytes that are divided: <see cref="Bytes"/>, or their UTF-8 form where the character set hides delimiters.</summary>
+    internal ReadOnlyMemory<byte> Text => text;
+
+    /// <summary>Reads a message.</summary>
+    /// <exception cref="Hl7FormatException">The bytes are not a message.</exception>
+    public static Hl7Message Parse(ReadOnlyMemory<byte> bytes, Hl7ReadOptions? options = null)
+    {
+        var message = new Hl7Message(options);
+        var result = message.Read(bytes);
+        return result.Ok ? message : throw new Hl7FormatException(result);
+    }
+
+    /// <summary>
+    /// Reads a message into this instance, which forgets the one before. <paramref name="bytes"/> are not copied: they must stay
+    /// unchanged while the message is in use.
+    /// </summary>
+    public Hl7ReadResult Read(ReadOnlyMemory<byte> bytes)
+    {
+        warnings?.Clear();
+        Delimiters = default;
+        charset = Charset.Ascii;
+        Bytes = default;
+        text = default;
+        index.Clear();
+        if (bytes.Length > options.BytesMax)
+        {
+            return new Hl7ReadResult(Hl7Fault.TooLarge, options.BytesMax);
+        }
+
+        var result = MessageReader.Read(this, bytes, options);
+        if (result.Ok && options.IsStrict && warnings is { Count: > 0 })
+        {
+            result = new Hl7ReadResult(Hl7Fault.NotStrict, warnings[0].Offset, warnings[0].Code);
+        }
+
+        if (!result.Ok)
+        {
+            index.Clear();
+        }
+
+        return result;
+    }
+
+    /// <summary>The segment at <paramref name="position"/>, from 0.</summary>
+    public Hl7Segment Segment(int position)
+    {
+        ref readonly var line = ref index.Lines[position];
+        var separators = index.Separators.Slice(line.FirstSeparator, line.SeparatorCount);
+        return new Hl7Segment(position, text.Span, separators, line.Start, line.End, Delimiters, charset);
+    }
+
+    /// <summary>Finds the <paramref name="occurrence"/>-th segment (from 1) with that id; false when there is none.</summary>
+    public bool TryFind(string id, int occurrence, out Hl7Segment segment)
+    {
+        foreach (var candidate in Segments)
+        {
+            if (candidate.Is(id) && --occurrence == 0)
+            {
+                segment = candidate;
+                return true;
+            }
+        }
+
+        segment = default;
+        return false;
+    }
+
+    /// <summary>The value at an address; empty when the message has nothing there.</summary>
+    public Hl7Value this[Hl7Address address]
+    {
+        get
+        {
+            if (address.Segment is null || !TryFind(address.Segment, address.Occurrence, out var segment))
+            {
+                return new Hl7Value([], Delimiters, charset);
+            }
+
+            if (address.Field == 0)
+            {
+                return new Hl7Value(segment.Raw, Delimiters, charset);
+            }
+
+            var value = segment[address.Field];
+            value = address.Repetition > 0 ? value.Repetition(address.Repetition) : value;
+            value = address.Component > 0 ? value.Component(address.Component) : value;
+            return address.Subcomponent > 0 ? value.Subcomponent(address.Subcomponent) : value;
+        }
+    }
+
+    /// <summary>The value at an address such as <c>PID-3[2].4.1</c>; empty when the message has nothing there.</summary>
+    /// <exception cref="FormatException"><paramref name="address"/> is not an address.</exception>
+    public Hl7Value this[string address] => this[Hl7Address.Parse(address, null)];
+
+    /// <inheritdoc/>
+    public void Dispose() => index.Dispose();
+
+    internal DelimiterIndex Index => index;
+
+    internal void Begin(ReadOnlyMemory<byte> bytes, ReadOnlyMemory<byte> divided, Delimiters delimiters, Charset set)
+    {
+        Bytes = bytes;
+        text = divided;
+        Delimiters = delimiters;
+        charset = set;
+    }
+
+    internal void Use(Charset set) => charset = set;
+
+    internal void Warn(Hl7WarningCode code, int segment, int field, int offset)
+    {
+        warnings ??= [];
+        if (warnings.Count < options.WarningsMax)
+        {
+            warnings.Add(new Hl7Warning(code, segment, field, offset));
+        }
+    }
+}

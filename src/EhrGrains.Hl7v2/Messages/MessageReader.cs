@@ -1,0 +1,240 @@
+using System.Buffers;
+using System.Text;
+using EhrGrains.Hl7v2.Text;
+
+namespace EhrGrains.Hl7v2.Messages;
+
+/// <summary>The steps of reading: find the header, learn delimiters and character set, index, then look at what was tolerated.</summary>
+internal static class MessageReader
+{
+    // Text before the header is skipped only so far: what has no MSH in its first kilobytes is no HL7.
+    private const int HeaderSearchMax = 16 * 1024;
+
+    private static readonly SearchValues<byte> Blanks = SearchValues.Create(" \t\r\n\0\u000B\u001C"u8);
+
+    internal static Hl7ReadResult Read(Hl7Message message, ReadOnlyMemory<byte> bytes, Hl7ReadOptions options)
+    {
+        var wide = WideSet(bytes.Span);
+        var divided = wide is null ? bytes : ToUtf8(bytes.Span, wide);
+        var header = HeaderSearch.Find(divided.Span, HeaderSearchMax);
+        if (header < 0)
+        {
+            return new Hl7ReadResult(IsBlank(divided.Span) ? Hl7Fault.Empty : Hl7Fault.NoHeader, 0);
+        }
+
+        if (!Delimiters.TryRead(divided.Span[header..], out var delimiters))
+        {
+            return new Hl7ReadResult(Hl7Fault.BadDelimiters, header);
+        }
+
+        var length = TrimmedLength(divided.Span);
+        var set = wide ?? DeclaredSet(divided.Span[header..length], delimiters);
+        if (wide is null && set is { KeepsAscii: false })
+        {
+            ReadOnlyMemory<byte> utf8 = ToUtf8(divided.Span[header..length], set);
+            message.Begin(bytes[header..length], utf8, delimiters, set.ForUtf8());
+            message.Index.Build(utf8.Span, 0, delimiters.Field);
+        }
+        else
+        {
+            var text = divided[header..length];
+            message.Begin(wide is null ? text : bytes, text, delimiters, wide?.ForUtf8() ?? set ?? Charset.Ascii);
+            message.Index.Build(text.Span, 0, delimiters.Field);
+        }
+
+        if (header > 0)
+        {
+            message.Warn(Hl7WarningCode.BytesBeforeHeader, -1, 0, 0);
+        }
+
+        return Check(message, options, divided.Length - length, length);
+    }
+
+    private static Hl7ReadResult Check(Hl7Message message, Hl7ReadOptions options, int trimmed, int length)
+    {
+        var result = Segments(message, options);
+        if (!result.Ok)
+        {
+            return result;
+        }
+
+        Leniencies.Report(message);
+        if (trimmed > 0)
+        {
+            message.Warn(Hl7WarningCode.BytesAfterMessage, -1, 0, length);
+        }
+
+        return default;
+    }
+
+    // A line that begins with no segment id is the rest of a field that held a line end, or nothing but blanks.
+    private static Hl7ReadResult Segments(Hl7Message message, Hl7ReadOptions options)
+    {
+        var text = message.Text.Span;
+        var index = message.Index;
+        var field = message.Delimiters.Field;
+        for (var i = 0; i < index.LineCount; i++)
+        {
+            ref readonly var line = ref index.Lines[i];
+            var bytes = text[line.Start..line.End];
+            var id = IdOf(bytes, field);
+            if (id == SegmentId.None)
+            {
+                var blank = IsBlank(bytes);
+                message.Warn(blank ? Hl7WarningCode.TrailingBlanks : Hl7WarningCode.LineEndInsideField, i - 1, 0, line.Start);
+                index.JoinToPrevious(i--);
+                continue;
+            }
+
+            if (i > 0 && bytes[..3].SequenceEqual("MSH"u8))
+            {
+                return new Hl7ReadResult(Hl7Fault.SecondHeader, line.Start);
+            }
+
+            if (line.SeparatorCount > options.FieldsMax)
+            {
+                return new Hl7ReadResult(Hl7Fault.TooManyFields, line.Start);
+            }
+
+            if (id == SegmentId.NotCapital)
+            {
+                message.Warn(Hl7WarningCode.SegmentIdNotCapital, i, 0, line.Start);
+            }
+        }
+
+        return index.LineCount > options.SegmentsMax ? new Hl7ReadResult(Hl7Fault.TooManySegments, 0) : default;
+    }
+
+    private enum SegmentId
+    {
+        None,
+        Standard,
+        NotCapital,
+    }
+
+    private static SegmentId IdOf(ReadOnlySpan<byte> line, byte field)
+    {
+        if (line.Length < 3 || (line.Length > 3 && line[3] != field))
+        {
+            return SegmentId.None;
+        }
+
+        var capital = true;
+        for (var i = 0; i < 3; i++)
+        {
+            var c = (char)line[i];
+            if (char.IsAsciiLetterLower(c))
+            {
+                capital = false;
+            }
+            else if (!char.IsAsciiLetterUpper(c) && (i == 0 || !char.IsAsciiDigit(c)))
+            {
+                return SegmentId.None;
+            }
+        }
+
+        // Three letters alone on a line are a segment without fields only in capitals: "mm\r" is the rest of a text.
+        return capital ? SegmentId.Standard : line.Length > 3 ? SegmentId.NotCapital : SegmentId.None;
+    }
+
+    private static Charset? WideSet(ReadOnlySpan<byte> bytes) => bytes switch
+    {
+        [0xFE, 0xFF, ..] or [0, (byte)'M', 0, (byte)'S', ..] => Charset.BigEndianUtf16,
+        [0xFF, 0xFE, ..] or [(byte)'M', 0, (byte)'S', 0, ..] => Charset.LittleEndianUtf16,
+        _ => null,
+    };
+
+    private static byte[] ToUtf8(ReadOnlySpan<byte> bytes, Charset set) =>
+        Encoding.UTF8.GetBytes(set.Encoding.GetString(bytes).TrimStart('\uFEFF'));
+
+    // MSH-18 is found by hand, for it says how the rest is to be read. ASCII bytes need no look at it.
+    private static Charset? DeclaredSet(ReadOnlySpan<byte> message, Delimiters delimiters)
+    {
+        var ascii = Ascii.IsValid(message);
+        if (ascii && !message.Contains((byte)0x1B))
+        {
+            return null;
+        }
+
+        var header = message[..LineLength(message)];
+        for (var field = 1; field < 18; field++)
+        {
+            var at = header.IndexOf(delimiters.Field);
+            if (at < 0)
+            {
+                return ascii ? null : Charset.Guess(message);
+            }
+
+            header = header[(at + 1)..];
+        }
+
+        var end = header.IndexOf(delimiters.Field);
+        var names = end < 0 ? header : header[..end];
+        var tilde = delimiters.Repetition == 0 ? -1 : names.IndexOf(delimiters.Repetition);
+        var declared = Charset.Find(tilde < 0 ? names : names[..tilde]);
+        // "~ISO IR87": an empty first repetition means ASCII, with the others reached by escape sequences.
+        declared = tilde >= 0 && message.Contains((byte)0x1B) ? Charset.Find(names[(tilde + 1)..]) ?? declared : declared;
+        return declared is null || !declared.CanHold(message) ? Charset.Guess(message) : declared;
+    }
+
+    private static int LineLength(ReadOnlySpan<byte> text)
+    {
+        var end = text.IndexOfAny((byte)'\r', (byte)'\n');
+        return end < 0 ? text.Length : end;
+    }
+
+    // The last segment keeps its own line end; what framing, files and keep-alives leave after it is not part of the message.
+    private static int TrimmedLength(ReadOnlySpan<byte> text)
+    {
+        var end = text.Length;
+        while (end > 0 && text[end - 1] is 0 or 0x0B or 0x1C or 0x1A or (byte)' ' or (byte)'\r' or (byte)'\n')
+        {
+            end--;
+        }
+
+        // What was trimmed begins with the line end of the last segment, and blanks before it are its own.
+        while (end < text.Length && text[end] == (byte)' ')
+        {
+            end++;
+        }
+
+        if (end < text.Length && text[end] == (byte)'\r')
+        {
+            end++;
+        }
+
+        return end < text.Length && text[end] == (byte)'\n' ? end + 1 : end;
+    }
+
+    private static bool IsBlank(ReadOnlySpan<byte> text) =>
+        !text.ContainsAnyExcept(Blanks);
+}
+
+/// <summary>Finds where a header segment begins.</summary>
+internal static class HeaderSearch
+{
+    /// <summary>The offset of <c>MSH</c> at the start or after a line end, framing or blank characters; -1 when there is none.</summary>
+    internal static int Find(ReadOnlySpan<byte> text, int searchMax)
+    {
+        for (var from = 0; from < Math.Min(text.Length, searchMax);)
+        {
+            var at = text[from..].IndexOf("MSH"u8);
+            if (at < 0)
+            {
+                return -1;
+            }
+
+            at += from;
+            if (at + 3 < text.Length && !char.IsAsciiLetterOrDigit((char)text[at + 3]) && (at == 0 || BeginsHere(text[at - 1])))
+            {
+                return at;
+            }
+
+            from = at + 3;
+        }
+
+        return -1;
+    }
+
+    private static bool BeginsHere(byte before) => before is <= (byte)' ' or >= 0x7F;
+}
