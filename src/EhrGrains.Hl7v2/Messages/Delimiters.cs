@@ -22,7 +22,7 @@ public readonly record struct Delimiters(byte Field, byte Component, byte Repeti
 
     /// <summary>
     /// Reads MSH-1 and MSH-2. <paramref name="header"/> begins at <c>MSH</c> (or FHS, BHS). False when there is no field
-    /// separator, when a delimiter is a letter, digit, control or non-ASCII character, or when two are the same.
+    /// separator, when MSH-2 is empty, when a delimiter is a letter, digit, control or non-ASCII character, or when two are the same.
     /// </summary>
     internal static bool TryRead(ReadOnlySpan<byte> header, out Delimiters delimiters)
     {
@@ -52,7 +52,7 @@ public readonly record struct Delimiters(byte Field, byte Component, byte Repeti
         }
 
         delimiters = new Delimiters(field, encoding[0], encoding[1], encoding[2], encoding[3], encoding[4]);
-        return true;
+        return count > 0;
     }
 
     private static bool CanDelimit(byte b) => b is > (byte)' ' and < 0x7F && !char.IsAsciiLetterOrDigit((char)b) && b != (byte)'"';

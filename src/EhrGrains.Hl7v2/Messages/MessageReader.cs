@@ -28,18 +28,12 @@ internal static class MessageReader
         }
 
         var length = TrimmedLength(divided.Span);
-        var set = wide ?? DeclaredSet(divided.Span[header..length], delimiters);
-        if (wide is null && set is { KeepsAscii: false })
+        var text = divided[header..length];
+        message.Begin(wide is null ? text : bytes, text, delimiters, wide?.ForUtf8() ?? Charset.Ascii);
+        message.Index.Build(text.Span, 0, delimiters.Field);
+        if (wide is null)
         {
-            ReadOnlyMemory<byte> utf8 = ToUtf8(divided.Span[header..length], set);
-            message.Begin(bytes[header..length], utf8, delimiters, set.ForUtf8());
-            message.Index.Build(utf8.Span, 0, delimiters.Field);
-        }
-        else
-        {
-            var text = divided[header..length];
-            message.Begin(wide is null ? text : bytes, text, delimiters, wide?.ForUtf8() ?? set ?? Charset.Ascii);
-            message.Index.Build(text.Span, 0, delimiters.Field);
+            UseDeclaredSet(message, text);
         }
 
         if (header > 0)
@@ -77,6 +71,11 @@ internal static class MessageReader
         {
             ref readonly var line = ref index.Lines[i];
             var bytes = text[line.Start..line.End];
+            if (i > 0 && bytes.TrimStart([(byte)0x0B, (byte)0x1C]).StartsWith("MSH"u8) && line.SeparatorCount > 1)
+            {
+                return new Hl7ReadResult(Hl7Fault.SecondHeader, line.Start);
+            }
+
             var id = IdOf(bytes, field);
             if (id == SegmentId.None)
             {
@@ -84,11 +83,6 @@ internal static class MessageReader
                 message.Warn(blank ? Hl7WarningCode.TrailingBlanks : Hl7WarningCode.LineEndInsideField, i - 1, 0, line.Start);
                 index.JoinToPrevious(i--);
                 continue;
-            }
-
-            if (i > 0 && bytes[..3].SequenceEqual("MSH"u8))
-            {
-                return new Hl7ReadResult(Hl7Fault.SecondHeader, line.Start);
             }
 
             if (line.SeparatorCount > options.FieldsMax)
@@ -147,40 +141,44 @@ internal static class MessageReader
     private static byte[] ToUtf8(ReadOnlySpan<byte> bytes, Charset set) =>
         Encoding.UTF8.GetBytes(set.Encoding.GetString(bytes).TrimStart('\uFEFF'));
 
-    // MSH-18 is found by hand, for it says how the rest is to be read. ASCII bytes need no look at it.
-    private static Charset? DeclaredSet(ReadOnlySpan<byte> message, Delimiters delimiters)
+    // What MSH-18 says is believed as far as the bytes allow. A set whose characters can hold delimiters is turned into UTF-8,
+    // and the message divided anew.
+    private static void UseDeclaredSet(Hl7Message message, ReadOnlyMemory<byte> text)
     {
-        var ascii = Ascii.IsValid(message);
-        if (ascii && !message.Contains((byte)0x1B))
+        var names = message.Segment(0)[18];
+        var ascii = Ascii.IsValid(text.Span);
+        if (names.IsEmpty)
         {
-            return null;
+            message.Use(ascii ? Charset.Ascii : Charset.Guess(text.Span));
+            return;
         }
 
-        var header = message[..LineLength(message)];
-        for (var field = 1; field < 18; field++)
+        var switches = text.Span.Contains((byte)0x1B);
+        var declared = Charset.Find(names.Repetition(1).Raw);
+        if (switches && names.RepetitionCount > 1)
         {
-            var at = header.IndexOf(delimiters.Field);
-            if (at < 0)
-            {
-                return ascii ? null : Charset.Guess(message);
-            }
-
-            header = header[(at + 1)..];
+            // "~ISO IR87": the first set is ASCII, and escape sequences reach the others.
+            declared = Charset.Find(names.Repetition(2).Raw) ?? declared;
         }
 
-        var end = header.IndexOf(delimiters.Field);
-        var names = end < 0 ? header : header[..end];
-        var tilde = delimiters.Repetition == 0 ? -1 : names.IndexOf(delimiters.Repetition);
-        var declared = Charset.Find(tilde < 0 ? names : names[..tilde]);
-        // "~ISO IR87": an empty first repetition means ASCII, with the others reached by escape sequences.
-        declared = tilde >= 0 && message.Contains((byte)0x1B) ? Charset.Find(names[(tilde + 1)..]) ?? declared : declared;
-        return declared is null || !declared.CanHold(message) ? Charset.Guess(message) : declared;
-    }
-
-    private static int LineLength(ReadOnlySpan<byte> text)
-    {
-        var end = text.IndexOfAny((byte)'\r', (byte)'\n');
-        return end < 0 ? text.Length : end;
+        if (declared is null || (!ascii && !declared.CanHold(text.Span)))
+        {
+            message.Use(ascii ? Charset.Ascii : Charset.Guess(text.Span));
+        }
+        else if (declared.KeepsAscii)
+        {
+            message.Use(declared);
+        }
+        else if (ascii && !switches)
+        {
+            message.Use(declared.ForUtf8());
+        }
+        else
+        {
+            var utf8 = ToUtf8(text.Span, declared);
+            message.Begin(message.Bytes, utf8, message.Delimiters, declared.ForUtf8());
+            message.Index.Build(utf8, 0, message.Delimiters.Field);
+        }
     }
 
     // The last segment keeps its own line end; what framing, files and keep-alives leave after it is not part of the message.

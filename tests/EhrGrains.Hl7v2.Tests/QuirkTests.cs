@@ -1,0 +1,237 @@
+using System.Text;
+using EhrGrains.Hl7v2.Acknowledgements;
+using EhrGrains.Hl7v2.Batches;
+using EhrGrains.Hl7v2.Messages;
+
+namespace EhrGrains.Hl7v2.Tests;
+
+/// <summary>What real senders do: each is read, nothing is lost, and each leniency has its code.</summary>
+public sealed class QuirkTests
+{
+    [Fact]
+    public void Truncation_character_in_an_old_version()
+    {
+        using var message = Wire.Message(@"MSH|^~\&#|LAB^2.16^ISO|A|B|C|2024||ORU^R01^ORU_R01|1|P|2.5.1", "NTE|1||a#b");
+        message["MSH-3.2"].GetString().ShouldBe("2.16");
+        message["NTE-3"].GetString().ShouldBe("a#b");
+        message.Codes().ShouldBe([Hl7WarningCode.EarlyTruncationCharacter]);
+    }
+
+    [Fact]
+    public void Short_and_odd_encoding_characters()
+    {
+        using var message = Wire.Message(@"MSH|^~\|A|B|C|D|2024||ADT^A01|1|P|2.3", "PID|1||7^&^A");
+        message["PID-3.2"].GetString().ShouldBe("&");
+        message.Codes().ShouldContain(Hl7WarningCode.FewEncodingCharacters);
+        using var odd = Wire.Message("MSH#*+!@#A#B#C#D#2024##ADT*A01#1#P#2.3", "PID#1##7*8+9");
+        odd["PID-3[1].2"].GetString().ShouldBe("8");
+        odd["PID-3[2]"].GetString().ShouldBe("9");
+    }
+
+    [Fact]
+    public void Message_type_without_structure()
+    {
+        using var message = Wire.Message(@"MSH|^~\&|A|B|C|D|2024||ADT^A01|1|P|2.5.1", "PID|1");
+        message.Codes().ShouldBe([Hl7WarningCode.NoMessageStructure]);
+    }
+
+    [Theory]
+    [InlineData("")]
+    [InlineData("P")]
+    public void Version_empty_or_shifted(string version)
+    {
+        using var message = Wire.Message($@"MSH|^~\&|A|B|C|D|2024||ADT^A01^ADT_A01|1|P|{version}", "PID|1");
+        message.Codes().ShouldBe([Hl7WarningCode.NoVersion]);
+    }
+
+    [Fact]
+    public void Version_with_more_components_is_a_version()
+    {
+        using var message = Wire.Message(@"MSH|^~\&|A|B|C|D|2024||ADT^A01^ADT_A01|1|P|2.5.1^USA&United States&ISO3166_1", "PID|1");
+        message.Warnings.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public void Control_id_empty_or_long()
+    {
+        using var empty = Wire.Message(@"MSH|^~\&|A|B|C|D|2024||ADT^A01^ADT_A01||P|2.5.1", "PID|1");
+        empty.Codes().ShouldBe([Hl7WarningCode.NoControlId]);
+        using var large = Wire.Message($@"MSH|^~\&|A|B|C|D|2024||ADT^A01^ADT_A01|{new string('1', 36)}|P|2.5.1", "PID|1");
+        large.Codes().ShouldBe([Hl7WarningCode.LongControlId]);
+        using var later = Wire.Message($@"MSH|^~\&|A|B|C|D|2024||ADT^A01^ADT_A01|{new string('1', 36)}|P|2.7", "PID|1");
+        later.Warnings.ShouldBeEmpty();
+    }
+
+    [Theory]
+    [InlineData("\n", Hl7WarningCode.LineFeedEndsSegment)]
+    [InlineData("\r\n", Hl7WarningCode.CarriageReturnLineFeedEndsSegment)]
+    public void Segments_that_end_in_LF(string end, Hl7WarningCode code)
+    {
+        using var message = Hl7Message.Parse(Encoding.Latin1.GetBytes($"{Wire.Header}{end}PID|1||7{end}PV1|1|I{end}"));
+        message.SegmentCount.ShouldBe(3);
+        message["PID-3"].GetString().ShouldBe("7");
+        message.Codes().ShouldBe([code]);
+    }
+
+    [Fact]
+    public void A_line_end_inside_a_field()
+    {
+        using var message = Hl7Message.Parse(Encoding.Latin1.GetBytes(Wire.Header + "\rOBX|79|ST|X||Three polyps up to 6 \nmm in the colon||||||F\rNTE|1||n\r"));
+        message.SegmentCount.ShouldBe(3);
+        message["OBX-5"].GetString().ShouldBe("Three polyps up to 6 \nmm in the colon");
+        message["OBX-11"].GetString().ShouldBe("F");
+        message.Codes().ShouldContain(Hl7WarningCode.LineEndInsideField);
+    }
+
+    [Fact]
+    public void Framing_blanks_and_a_byte_order_mark_around_the_message()
+    {
+        byte[] bytes = [0xEF, 0xBB, 0xBF, 0x0B, .. Wire.Bytes(Wire.Header, "PID|1"), 0x1C, 0x0D, 0, 0];
+        using var message = Hl7Message.Parse(bytes);
+        message.Bytes.ToArray().ShouldBe(Wire.Bytes(Wire.Header, "PID|1"));
+        message.Codes().ShouldBe([Hl7WarningCode.BytesBeforeHeader, Hl7WarningCode.BytesAfterMessage], ignoreOrder: true);
+    }
+
+    [Fact]
+    public void Two_messages_in_one_frame()
+    {
+        var bytes = Encoding.Latin1.GetBytes(Wire.Header + "\rPID|1\r\u000B" + Wire.Header.Replace("|42|", "|43|", StringComparison.Ordinal) + "\rPID|2\r");
+        new Hl7Message().Read(bytes).Fault.ShouldBe(Hl7Fault.SecondHeader);
+        var ids = Hl7Batch.Divide(bytes).Where(part => part.Kind == Hl7PartKind.Message)
+            .Select(part => Hl7Message.Parse(bytes.AsMemory(part.Start, part.Length))["MSH-10"].GetString());
+        ids.ShouldBe(["42", "43"]);
+    }
+
+    [Fact]
+    public void A_batch_with_a_wrong_count()
+    {
+        var bytes = Wire.Bytes(@"FHS|^~\&|A", @"BHS|^~\&|A", Wire.Header, "PID|1", Wire.Header, "PID|2", "BTS|3", "FTS|1");
+        Hl7Batch.Divide(bytes).Select(part => part.Kind).ShouldBe(
+            [Hl7PartKind.Header, Hl7PartKind.Header, Hl7PartKind.Message, Hl7PartKind.Message, Hl7PartKind.Trailer, Hl7PartKind.Trailer]);
+    }
+
+    [Fact]
+    public void Raw_delimiters_and_markup_in_a_text()
+    {
+        using var message = Wire.Message(Wire.Header, @"OBX|1|FT|HTML^^AUSPDI||<A HREF=""http://x?a=1&b=2"">");
+        message["OBX-5"].GetString().ShouldBe(@"<A HREF=""http://x?a=1&b=2"">");
+        message.Warnings.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public void A_result_without_a_value_type()
+    {
+        using var message = Wire.Message(Wire.Header, "OBX|1||718-7^Hgb^LN||13.2|");
+        message.Codes().ShouldBe([Hl7WarningCode.NoValueType]);
+    }
+
+    [Fact]
+    public void A_document_of_megabytes_on_one_line()
+    {
+        var document = new string('Q', 3_000_000);
+        using var message = Wire.Message(Wire.Header, "OBX|1|ED|PDF||^application^pdf^Base64^" + document);
+        message["OBX-5.5"].Raw.Length.ShouldBe(document.Length);
+    }
+
+    [Theory]
+    [InlineData("", new byte[] { (byte)'M', 0xFC }, "Mü", Hl7WarningCode.CharacterSetMismatch)]
+    [InlineData("ASCII", new byte[] { (byte)'M', 0xC3, 0xBC }, "Mü", Hl7WarningCode.CharacterSetMismatch)]
+    [InlineData("UNICODE UTF-8", new byte[] { (byte)'M', 0xFC }, "Mü", Hl7WarningCode.CharacterSetMismatch)]
+    [InlineData("KLINGON", new byte[] { (byte)'M', 0xC3, 0xBC }, "Mü", Hl7WarningCode.UnknownCharacterSet)]
+    public void Character_sets_that_are_not_what_MSH_18_says(string named, byte[] name, string text, Hl7WarningCode code)
+    {
+        byte[] bytes = [.. Encoding.Latin1.GetBytes($"{Wire.Header}||||||{named}\rPID|1||7||"), .. name, (byte)'\r'];
+        using var message = Hl7Message.Parse(bytes);
+        message["PID-5"].GetString().ShouldBe(text);
+        message.Codes().ShouldBe([code]);
+    }
+
+    [Theory]
+    [InlineData("8859/1", 28591)]
+    [InlineData("8859/2", 28592)]
+    [InlineData("8859/15", 28605)]
+    [InlineData("UNICODE UTF-8", 65001)]
+    [InlineData("GB 18030-2000", 54936)]
+    [InlineData("BIG-5", 950)]
+    [InlineData("KS X 1001", 51949)]
+    [InlineData("JAS2020", 932)]
+    [InlineData("~ISO IR87", 50220)]
+    [InlineData("UNICODE UTF-16", 1201)]
+    public void Every_character_set_of_table_0211_is_read(string named, int codePage)
+    {
+        var text = codePage switch { 28592 => "Łódź", 54936 or 950 => "功能測試", 51949 => "김철수", 932 or 50220 => "山田ソ能", _ => "Müller" };
+        var encoding = CodePagesEncodingProvider.Instance.GetEncoding(codePage) ?? Encoding.GetEncoding(codePage);
+        var bytes = encoding.GetBytes($"{Wire.Header}||||||{named}\rPID|1||7||{text}^X\rPV1|1|I\r");
+        using var message = Hl7Message.Parse(bytes);
+        message["PID-5.1"].GetString().ShouldBe(text);
+        message["PV1-2"].GetString().ShouldBe("I");
+        message.SegmentCount.ShouldBe(3);
+        message.Bytes.ToArray().ShouldBe(bytes);
+    }
+
+    [Fact]
+    public void Null_is_not_empty()
+    {
+        using var message = Wire.Message(Wire.Header, "PID|1||123||Doe^\"\"^J||\"\"|");
+        (message["PID-7"].IsNull, message["PID-7"].IsEmpty, message["PID-7"].HasValue).ShouldBe((true, false, false));
+        (message["PID-8"].IsNull, message["PID-8"].IsEmpty).ShouldBe((false, true));
+        message["PID-5.2"].IsNull.ShouldBeTrue();
+    }
+
+    [Fact]
+    public void Segments_unexpected_repeated_and_in_small_letters()
+    {
+        using var message = Wire.Message(Wire.Header, "NTE|1||first", "pid|1||7", "ZPI|x", "PID|2||8", "Z00|a");
+        message["PID[2]-3"].GetString().ShouldBe("8");
+        message["PID-3"].GetString().ShouldBe("7");
+        message["Z00-1"].GetString().ShouldBe("a");
+        message.Codes().ShouldBe([Hl7WarningCode.SegmentIdNotCapital]);
+    }
+
+    [Fact]
+    public void Trailing_separators_by_the_hundred_and_an_empty_repetition()
+    {
+        using var message = Wire.Message(Wire.Header, "PID|1||123^^^A^MR~||DOE" + new string('|', 500));
+        message["PID-3"].RepetitionCount.ShouldBe(2);
+        message["PID-3[2]"].IsEmpty.ShouldBeTrue();
+        message["PID-505"].IsEmpty.ShouldBeTrue();
+        message.Warnings.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public void Enhanced_mode_that_wants_no_answer()
+    {
+        using var message = Wire.Message(Wire.Header + "|||NE|NE", "PID|1");
+        Acknowledgement.IsWanted(message, Acceptance.Accepted).ShouldBeFalse();
+    }
+
+    [Fact]
+    public void Header_text_of_a_file_before_the_message()
+    {
+        using var message = Hl7Message.Parse(Encoding.Latin1.GetBytes("Export of 2024-01-31\r\n" + Wire.Header + "\rPID|1\r"));
+        message["MSH-10"].GetString().ShouldBe("42");
+        message.Codes().ShouldContain(Hl7WarningCode.BytesBeforeHeader);
+    }
+
+    [Theory]
+    [InlineData("", Hl7Fault.Empty)]
+    [InlineData(" \r\n\0", Hl7Fault.Empty)]
+    [InlineData("GET / HTTP/1.1\r\n", Hl7Fault.NoHeader)]
+    [InlineData("<MSH/>", Hl7Fault.NoHeader)]
+    [InlineData("MSH", Hl7Fault.NoHeader)]
+    [InlineData("MSH||||", Hl7Fault.BadDelimiters)]
+    [InlineData("MSH|^^~&|A", Hl7Fault.BadDelimiters)]
+    public void What_is_no_message_is_refused(string text, Hl7Fault fault) => new Hl7Message().Read(Encoding.Latin1.GetBytes(text)).Fault.ShouldBe(fault);
+
+    [Fact]
+    public void Bounds_are_kept()
+    {
+        Read(new Hl7ReadOptions { BytesMax = 50 }, Wire.Bytes(Wire.Header)).ShouldBe(Hl7Fault.TooLarge);
+        Read(new Hl7ReadOptions { SegmentsMax = 2 }, Wire.Bytes(Wire.Header, "PID|1", "PV1|1")).ShouldBe(Hl7Fault.TooManySegments);
+        Read(new Hl7ReadOptions { FieldsMax = 20 }, Wire.Bytes(Wire.Header, "PID" + new string('|', 21))).ShouldBe(Hl7Fault.TooManyFields);
+        Read(Hl7ReadOptions.Strict, Wire.Bytes(Wire.Header, "pid|1")).ShouldBe(Hl7Fault.NotStrict);
+        Read(Hl7ReadOptions.Strict, Wire.Bytes(Wire.Header, "PID|1")).ShouldBe(Hl7Fault.None);
+    }
+
+    private static Hl7Fault Read(Hl7ReadOptions options, byte[] bytes) => new Hl7Message(options).Read(bytes).Fault;
+}
