@@ -36,32 +36,52 @@ internal sealed class DelimiterIndex : IDisposable
 
     internal Span<Line> Lines => lines.AsSpan(0, LineCount);
 
-    /// <summary>Indexes the bytes from <paramref name="start"/>. A line ends at CR or LF, or at the end; empty lines are left out.</summary>
-    internal void Build(ReadOnlySpan<byte> bytes, int start, byte field)
+    /// <summary>Whether any byte is 0x80 or higher.</summary>
+    internal bool HasHigh { get; private set; }
+
+    /// <summary>Whether any byte is a control character other than CR and LF.</summary>
+    internal bool HasControl { get; private set; }
+
+    /// <summary>Whether any byte is the escape character.</summary>
+    internal bool HasEscape { get; private set; }
+
+    /// <summary>Whether any byte is LF.</summary>
+    internal bool HasLineFeed { get; private set; }
+
+    /// <summary>Indexes the bytes. A line ends at CR or LF, or at the end; empty lines are left out.</summary>
+    internal void Build(ReadOnlySpan<byte> bytes, byte field, byte escape)
     {
         Clear();
-        var scan = new Scan { LineStart = start };
-        var position = start;
+        var scan = default(Scan);
+        var position = 0;
         if (Vector512.IsHardwareAccelerated)
         {
-            position = Scan512(bytes, position, field, ref scan);
+            position = Scan512(bytes, position, field, escape, ref scan);
         }
 
         if (Vector256.IsHardwareAccelerated)
         {
-            position = Scan256(bytes, position, field, ref scan);
+            position = Scan256(bytes, position, field, escape, ref scan);
         }
 
         for (; position < bytes.Length; position++)
         {
             var b = bytes[position];
+            HasHigh |= b >= 0x80;
+            HasEscape |= b == escape && escape != 0;
+            HasLineFeed |= b == '\n';
             if (b == field)
             {
-                AddSeparator(position);
+                EnsureSeparators(1);
+                separators[SeparatorCount++] = position;
             }
             else if (b is (byte)'\r' or (byte)'\n')
             {
                 EndLine(position, ref scan);
+            }
+            else
+            {
+                HasControl |= b < (byte)' ';
             }
         }
 
@@ -82,6 +102,7 @@ internal sealed class DelimiterIndex : IDisposable
     {
         LineCount = 0;
         SeparatorCount = 0;
+        HasHigh = HasControl = HasEscape = HasLineFeed = false;
     }
 
     public void Dispose()
@@ -99,35 +120,59 @@ internal sealed class DelimiterIndex : IDisposable
         internal int FirstSeparator;
     }
 
-    private int Scan512(ReadOnlySpan<byte> bytes, int position, byte field, ref Scan scan)
+    private int Scan512(ReadOnlySpan<byte> bytes, int position, byte field, byte escape, ref Scan scan)
     {
         ref var first = ref MemoryMarshal.GetReference(bytes);
         var fields = Vector512.Create(field);
-        var carriageReturn = Vector512.Create((byte)'\r');
-        var lineFeed = Vector512.Create((byte)'\n');
+        var escapes = Vector512.Create(escape);
+        var carriageReturns = Vector512.Create((byte)'\r');
+        var lineFeeds = Vector512.Create((byte)'\n');
+        var blanks = Vector512.Create((byte)' ');
+        Vector512<byte> any = default, control = default, escaped = default, fed = default;
         for (; position <= bytes.Length - Vector512<byte>.Count; position += Vector512<byte>.Count)
         {
             var block = Vector512.LoadUnsafe(ref first, (nuint)position);
-            var ends = (Vector512.Equals(block, carriageReturn) | Vector512.Equals(block, lineFeed)).ExtractMostSignificantBits();
-            Take(Vector512.Equals(block, fields).ExtractMostSignificantBits(), ends, position, ref scan);
+            var lineFeed = Vector512.Equals(block, lineFeeds);
+            var lineEnd = Vector512.Equals(block, carriageReturns) | lineFeed;
+            any |= block;
+            escaped |= Vector512.Equals(block, escapes);
+            fed |= lineFeed;
+            control |= Vector512.AndNot(Vector512.LessThan(block, blanks), lineEnd);
+            Take(Vector512.Equals(block, fields).ExtractMostSignificantBits(), lineEnd.ExtractMostSignificantBits(), position, ref scan);
         }
 
+        HasHigh |= any.ExtractMostSignificantBits() != 0;
+        HasControl |= control != default;
+        HasEscape |= escape != 0 && escaped != default;
+        HasLineFeed |= fed != default;
         return position;
     }
 
-    private int Scan256(ReadOnlySpan<byte> bytes, int position, byte field, ref Scan scan)
+    private int Scan256(ReadOnlySpan<byte> bytes, int position, byte field, byte escape, ref Scan scan)
     {
         ref var first = ref MemoryMarshal.GetReference(bytes);
         var fields = Vector256.Create(field);
-        var carriageReturn = Vector256.Create((byte)'\r');
-        var lineFeed = Vector256.Create((byte)'\n');
+        var escapes = Vector256.Create(escape);
+        var carriageReturns = Vector256.Create((byte)'\r');
+        var lineFeeds = Vector256.Create((byte)'\n');
+        var blanks = Vector256.Create((byte)' ');
+        Vector256<byte> any = default, control = default, escaped = default, fed = default;
         for (; position <= bytes.Length - Vector256<byte>.Count; position += Vector256<byte>.Count)
         {
             var block = Vector256.LoadUnsafe(ref first, (nuint)position);
-            var ends = (Vector256.Equals(block, carriageReturn) | Vector256.Equals(block, lineFeed)).ExtractMostSignificantBits();
-            Take(Vector256.Equals(block, fields).ExtractMostSignificantBits(), ends, position, ref scan);
+            var lineFeed = Vector256.Equals(block, lineFeeds);
+            var lineEnd = Vector256.Equals(block, carriageReturns) | lineFeed;
+            any |= block;
+            escaped |= Vector256.Equals(block, escapes);
+            fed |= lineFeed;
+            control |= Vector256.AndNot(Vector256.LessThan(block, blanks), lineEnd);
+            Take(Vector256.Equals(block, fields).ExtractMostSignificantBits(), lineEnd.ExtractMostSignificantBits(), position, ref scan);
         }
 
+        HasHigh |= any.ExtractMostSignificantBits() != 0;
+        HasControl |= control != default;
+        HasEscape |= escape != 0 && escaped != default;
+        HasLineFeed |= fed != default;
         return position;
     }
 
@@ -162,12 +207,6 @@ internal sealed class DelimiterIndex : IDisposable
         }
 
         SeparatorCount = count;
-    }
-
-    private void AddSeparator(int position)
-    {
-        EnsureSeparators(1);
-        separators[SeparatorCount++] = position;
     }
 
     private void EndLine(int end, ref Scan scan)

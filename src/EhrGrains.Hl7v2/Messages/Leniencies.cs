@@ -1,4 +1,3 @@
-using System.Text;
 using EhrGrains.Hl7v2.Text;
 
 namespace EhrGrains.Hl7v2.Messages;
@@ -10,19 +9,28 @@ internal static class Leniencies
     {
         Header(message);
         var text = message.Text.Span;
-        LineEnds(message, text);
-        if (message.Delimiters.Escape is not 0 and var escape && text.Contains(escape))
+        var index = message.Index;
+        if (index.HasLineFeed)
         {
-            Escapes(message, escape);
+            LineEnds(message, text);
         }
 
-        if (text.ContainsAnyInRange((byte)0, (byte)8) || text.ContainsAnyInRange((byte)0x0B, (byte)0x0C) || text.ContainsAnyInRange((byte)0x0E, (byte)0x1F))
+        if (index.HasEscape)
+        {
+            Escapes(message, message.Delimiters.Escape);
+        }
+
+        if (index.HasControl)
         {
             ControlCharacters(message, text);
         }
 
-        CharacterSet(message, text);
-        ValueTypes(message);
+        if (index.HasHigh)
+        {
+            CharacterSet(message);
+        }
+
+        ValueTypes(message, text);
     }
 
     private static void Header(Hl7Message message)
@@ -73,11 +81,8 @@ internal static class Leniencies
     private static void LineEnds(Hl7Message message, ReadOnlySpan<byte> text)
     {
         var at = text.IndexOf((byte)'\n');
-        if (at >= 0)
-        {
-            var crlf = at > 0 && text[at - 1] == (byte)'\r';
-            message.Warn(crlf ? Hl7WarningCode.CarriageReturnLineFeedEndsSegment : Hl7WarningCode.LineFeedEndsSegment, -1, 0, at);
-        }
+        var crlf = at > 0 && text[at - 1] == (byte)'\r';
+        message.Warn(crlf ? Hl7WarningCode.CarriageReturnLineFeedEndsSegment : Hl7WarningCode.LineFeedEndsSegment, -1, 0, at);
     }
 
     private static void Escapes(Hl7Message message, byte escape)
@@ -122,13 +127,8 @@ internal static class Leniencies
         }
     }
 
-    private static void CharacterSet(Hl7Message message, ReadOnlySpan<byte> text)
+    private static void CharacterSet(Hl7Message message)
     {
-        if (Ascii.IsValid(text))
-        {
-            return;
-        }
-
         var header = message.Segment(0);
         var named = header[18].Repetition(1).Raw;
         var declared = Charset.Find(named);
@@ -142,13 +142,18 @@ internal static class Leniencies
         }
     }
 
-    private static void ValueTypes(Hl7Message message)
+    private static void ValueTypes(Hl7Message message, ReadOnlySpan<byte> text)
     {
-        foreach (var segment in message.Segments)
+        var lines = message.Index.Lines;
+        for (var i = 0; i < lines.Length; i++)
         {
-            if (segment.Is("OBX") && segment[2].IsEmpty && segment[5].HasValue)
+            if (text[lines[i].Start..].StartsWith("OBX"u8) && lines[i].SeparatorCount >= 5)
             {
-                message.Warn(Hl7WarningCode.NoValueType, segment.Index, 2, segment.Range(2).Start);
+                var segment = message.Segment(i);
+                if (segment[2].IsEmpty && segment[5].HasValue)
+                {
+                    message.Warn(Hl7WarningCode.NoValueType, i, 2, segment.Range(2).Start);
+                }
             }
         }
     }

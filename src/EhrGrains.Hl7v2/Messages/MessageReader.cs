@@ -30,7 +30,7 @@ internal static class MessageReader
         var length = TrimmedLength(divided.Span);
         var text = divided[header..length];
         message.Begin(wide is null ? text : bytes, text, delimiters, wide?.ForUtf8() ?? Charset.Ascii);
-        message.Index.Build(text.Span, 0, delimiters.Field);
+        message.Index.Build(text.Span, delimiters.Field, delimiters.Escape);
         if (wide is null)
         {
             UseDeclaredSet(message, text);
@@ -146,14 +146,14 @@ internal static class MessageReader
     private static void UseDeclaredSet(Hl7Message message, ReadOnlyMemory<byte> text)
     {
         var names = message.Segment(0)[18];
-        var ascii = Ascii.IsValid(text.Span);
+        var ascii = !message.Index.HasHigh;
         if (names.IsEmpty)
         {
             message.Use(ascii ? Charset.Ascii : Charset.Guess(text.Span));
             return;
         }
 
-        var switches = text.Span.Contains((byte)0x1B);
+        var switches = message.Index.HasControl && text.Span.Contains((byte)0x1B);
         var declared = Charset.Find(names.Repetition(1).Raw);
         if (switches && names.RepetitionCount > 1)
         {
@@ -177,7 +177,7 @@ internal static class MessageReader
         {
             var utf8 = ToUtf8(text.Span, declared);
             message.Begin(message.Bytes, utf8, message.Delimiters, declared.ForUtf8());
-            message.Index.Build(utf8, 0, message.Delimiters.Field);
+            message.Index.Build(utf8, message.Delimiters.Field, message.Delimiters.Escape);
         }
     }
 
