@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Net;
 using System.Net.Security;
 using System.Security.Authentication;
+using EhrGrains.Connect.Ehr;
 using EhrGrains.Contracts.Tenants;
 using Microsoft.Extensions.Logging;
 
@@ -106,6 +107,7 @@ public sealed partial class EgressClients : IDisposable
             UseProxy = false,
             Credentials = null,
             AutomaticDecompression = DecompressionMethods.None, // bytes on the wire are the bytes that are counted
+            RequestHeaderEncodingSelector = BudgetPermit.OnHeaderWritten,
             ActivityHeadersPropagator = null, // no traceparent, tracestate or baggage to a hospital
             ConnectTimeout = options.ConnectTimeout,
             PooledConnectionLifetime = TimeSpan.FromMinutes(5), // names are resolved anew

@@ -1,12 +1,18 @@
+using System.Text;
+
 namespace EhrGrains.Connect.Ehr;
 
 /// <summary>
-/// The right to send one request. <paramref name="arrived"/> is called once, when the hospital has certainly seen the request: its
-/// answer's headers are here, or the attempt has failed; from then on the contract's window is counted. <paramref name="ended"/> is
-/// called once, after that, when the request is no longer under way at the hospital: its body is read or given up.
+/// The right to send one request. <paramref name="arrived"/> is called once when the hospital has certainly seen it, because its answer's
+/// headers are here; not when the attempt failed. <paramref name="ended"/> is called once when it is no longer under way: its body is
+/// read or given up. <paramref name="trySend"/> is called just before the request is written to its connection and says whether the right
+/// still holds: opening the connection may have taken seconds, or the process may have been paused.
 /// </summary>
-public sealed class BudgetPermit(Action arrived, Action? ended = null) : IDisposable
+public sealed class BudgetPermit(Action arrived, Action? ended = null, Func<bool>? trySend = null) : IDisposable
 {
+    private static readonly HttpRequestOptionsKey<BudgetPermit> Option = new("ehrgrains.permit");
+
+    private readonly Func<bool> trySend = trySend ?? (static () => true);
     private Action? arrived = arrived;
     private Action? ended = ended;
 
@@ -14,9 +20,23 @@ public sealed class BudgetPermit(Action arrived, Action? ended = null) : IDispos
     public void Arrived() => Interlocked.Exchange(ref arrived, null)?.Invoke();
 
     /// <summary>The request is over. Further calls do nothing.</summary>
-    public void Dispose()
+    public void Dispose() => Interlocked.Exchange(ref ended, null)?.Invoke();
+
+    /// <summary>Makes the request one of this permit.</summary>
+    internal void Attach(HttpRequestMessage message) => message.Options.Set(Option, this);
+
+    /// <summary>
+    /// The handler's <see cref="SocketsHttpHandler.RequestHeaderEncodingSelector"/>: the one hook that runs when a request is written, on
+    /// the connection it has got, each time it is written. It chooses no encoding; it asks the permit, once a writing.
+    /// </summary>
+    /// <exception cref="HttpRequestException">The right has lapsed; nothing was sent.</exception>
+    internal static Encoding? OnHeaderWritten(string name, HttpRequestMessage message)
     {
-        Arrived();
-        Interlocked.Exchange(ref ended, null)?.Invoke();
+        if (name == "Authorization" && message.Options.TryGetValue(Option, out var permit) && !permit.trySend())
+        {
+            throw new HttpRequestException(HttpRequestError.Unknown, "The permit of the site budget lapsed before the request was sent.");
+        }
+
+        return null;
     }
 }

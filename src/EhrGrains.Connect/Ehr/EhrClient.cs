@@ -155,11 +155,17 @@ public sealed partial class EhrClient
         }
 
         using var message = Compose(call.Request, token);
+        permit.Attach(message);
         var (response, failure) = await HeadersAsync(call, message, cancellationToken);
-        permit.Arrived();
         using (response)
         {
-            return response is null ? EhrAnswer.Failed(failure) : await ReadAsync(call, response, cancellationToken);
+            if (response is null)
+            {
+                return EhrAnswer.Failed(failure);
+            }
+
+            permit.Arrived();
+            return await ReadAsync(call, response, cancellationToken);
         }
     }
 
