@@ -1,0 +1,23 @@
+namespace EhrGrains.Storage.Keys;
+
+/// <summary>What a data key is for; each class of a scope has a key of its own. The numbers are part of what is stored.</summary>
+public enum KeyClass
+{
+    /// <summary>State of grains.</summary>
+    GrainState = 1,
+
+    /// <summary>Secrets and private keys of hospitals' connections.</summary>
+    Credential = 2,
+
+    /// <summary>Paging cursors handed to apps.</summary>
+    Cursor = 3,
+
+    /// <summary>Audit.</summary>
+    Audit = 4,
+
+    /// <summary>Resource ids of hospitals.</summary>
+    Id = 5,
+
+    /// <summary>Keys that our own token endpoint signs with.</summary>
+    Signing = 6,
+}

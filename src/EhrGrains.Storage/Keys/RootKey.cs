@@ -1,0 +1,91 @@
+using System.Security.Cryptography;
+using System.Text;
+using EhrGrains.Contracts;
+
+namespace EhrGrains.Storage.Keys;
+
+/// <summary>
+/// The key that everything sealed depends on: 32 random bytes, as base64 in a file that only its owner can read, never in the
+/// database or its backups. Without it the database is worthless; keep a copy where the database is not.
+/// </summary>
+public sealed class RootKey
+{
+    private const int Length = 32;
+    private const UnixFileMode OwnerOnly = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+
+    private const UnixFileMode Others =
+        UnixFileMode.GroupRead | UnixFileMode.GroupWrite | UnixFileMode.GroupExecute |
+        UnixFileMode.OtherRead | UnixFileMode.OtherWrite | UnixFileMode.OtherExecute;
+
+    private readonly byte[] key;
+
+    private RootKey(byte[] key) => this.key = key;
+
+    /// <summary>Reads the root key.</summary>
+    /// <exception cref="ProblemException">The file is missing, readable by others, or holds no key.</exception>
+    public static RootKey Load(string path)
+    {
+        if (!File.Exists(path))
+        {
+            throw Refused($"The root key file '{path}' does not exist. Make one with 'head -c 32 /dev/urandom | base64' and chmod 600, "
+                + "or restore the one that this database was used with.");
+        }
+
+        if (!OperatingSystem.IsWindows() && (File.GetUnixFileMode(path) & Others) != UnixFileMode.None)
+        {
+            throw Refused($"The root key file '{path}' can be read or written by others. Run: chmod 600 '{path}'.");
+        }
+
+        var text = File.ReadAllText(path, Encoding.ASCII).Trim();
+        var bytes = new byte[Length];
+        return Convert.TryFromBase64String(text, bytes, out var written) && written == Length
+            ? new RootKey(bytes)
+            : throw Refused($"The root key file '{path}' does not hold {Length} bytes as base64.");
+    }
+
+    /// <summary>Reads the root key, or makes one if there is no such file.</summary>
+    /// <exception cref="ProblemException">The file is readable by others or holds no key.</exception>
+    public static RootKey LoadOrCreate(string path)
+    {
+        if (!File.Exists(path))
+        {
+            Create(path);
+        }
+
+        return Load(path);
+    }
+
+    /// <summary>A key of 32 bytes for one purpose (HKDF, RFC 5869).</summary>
+    internal byte[] Derive(string purpose) =>
+        HKDF.DeriveKey(HashAlgorithmName.SHA256, key, Length, info: Encoding.UTF8.GetBytes(purpose));
+
+    /// <summary>Writes aside and renames, so that a crash or a second process never leaves or sees half a key.</summary>
+    private static void Create(string path)
+    {
+        var directory = Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(path))!);
+        var aside = Path.Combine(directory.FullName, $".{Path.GetFileName(path)}.{Convert.ToHexString(RandomNumberGenerator.GetBytes(8))}");
+        var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write };
+        if (!OperatingSystem.IsWindows())
+        {
+            options.UnixCreateMode = OwnerOnly;
+        }
+
+        using (var file = new FileStream(aside, options))
+        {
+            file.Write(Encoding.ASCII.GetBytes(Convert.ToBase64String(RandomNumberGenerator.GetBytes(Length)) + "\n"));
+            file.Flush(flushToDisk: true);
+        }
+
+        try
+        {
+            File.Move(aside, path, overwrite: false);
+        }
+        catch (IOException) when (File.Exists(path))
+        {
+            // Another process was faster; its key is the one.
+            File.Delete(aside);
+        }
+    }
+
+    private static ProblemException Refused(string message) => new(ProblemKind.Invalid, "EHR-STO-010", "rootKeyFile", message);
+}

@@ -1,0 +1,39 @@
+using EhrGrains.Storage.Audit;
+using EhrGrains.Storage.Databases;
+using EhrGrains.Storage.Ids;
+using EhrGrains.Storage.Keys;
+using EhrGrains.Storage.OneTime;
+using EhrGrains.Storage.SigningKeys;
+using EhrGrains.Storage.Tenants;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+
+namespace EhrGrains.Storage;
+
+/// <summary>Registers what this project offers.</summary>
+public static class StorageServices
+{
+    /// <summary>
+    /// Adds the key ring, the audit log with its writer, and the tables. Needs <see cref="Database"/>, <see cref="RootKey"/> and
+    /// <see cref="TimeProvider"/> among the services. Add it before the silo: hosted services stop in reverse order, and the
+    /// audit writer has to outlive the grains.
+    /// </summary>
+    public static IServiceCollection AddEhrGrainsTables(this IServiceCollection services)
+    {
+        services.AddMetrics();
+        services.AddSingleton<StorageMetrics>();
+        services.AddSingleton<KeyRing>();
+        services.AddSingleton(s => new AuditLog(
+            s.GetRequiredService<Database>(),
+            s.GetRequiredService<KeyRing>(),
+            s.GetRequiredService<TimeProvider>(),
+            s.GetRequiredService<StorageMetrics>(),
+            s.GetRequiredService<ILogger<AuditLog>>()));
+        services.AddHostedService(s => s.GetRequiredService<AuditLog>());
+        services.AddSingleton<TenantTable>();
+        services.AddSingleton<IdAliasTable>();
+        services.AddSingleton<SigningKeyTable>();
+        services.AddSingleton<OneTimeTable>();
+        return services;
+    }
+}
