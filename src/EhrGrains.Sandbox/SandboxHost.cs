@@ -1,22 +1,101 @@
+using System.Net;
+using EhrGrains.Sandbox.Hospitals;
+using EhrGrains.Sandbox.Vendors;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+
 namespace EhrGrains.Sandbox;
 
 /// <summary>Simulated hospitals in one process, each on its own port.</summary>
 public static class SandboxHost
 {
+    private const int PatientsMax = 20_000;
+    private const long BodyBytesMax = 65_536;
+
     /// <summary>Builds the hospitals; start the application to open their ports. Without <paramref name="logging"/> nothing is logged.</summary>
+    /// <exception cref="ArgumentException">The options are wrong; the message lists all that is.</exception>
     public static WebApplication Build(SandboxOptions options, Action<ILoggingBuilder>? logging = null)
     {
         ArgumentNullException.ThrowIfNull(options);
+        Check(options);
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
         logging?.Invoke(builder.Logging);
-        return builder.Build();
+
+        var http = new SocketsHttpHandler { AllowAutoRedirect = false, UseCookies = false, ActivityHeadersPropagator = null, PooledConnectionLifetime = TimeSpan.FromMinutes(1) };
+        Hospital[] hospitals = [.. All().Select(vendor => new Hospital(vendor, options, new HttpMessageInvoker(http)))];
+        builder.Services.AddSingleton(hospitals);
+        builder.WebHost.ConfigureKestrel(kestrel =>
+        {
+            kestrel.AddServerHeader = false;
+            kestrel.Limits.MaxRequestBodySize = BodyBytesMax;
+            for (var i = 0; i < hospitals.Length; i++)
+            {
+                Listen(kestrel, options, hospitals[i], options.BasePort == 0 ? 0 : options.BasePort + i);
+            }
+        });
+
+        var app = builder.Build();
+        AdminEndpoints.Map(app);
+        foreach (var hospital in hospitals)
+        {
+            new FhirEndpoints(hospital).Map(app);
+
+            // Charts are written before the first request waits for them.
+            app.Lifetime.ApplicationStarted.Register(() => _ = hospital.Charts);
+        }
+
+        app.Lifetime.ApplicationStopped.Register(http.Dispose);
+        return app;
     }
 
     /// <summary>What is needed to connect to each hospital, in order of port. The application must have been started.</summary>
     public static IReadOnlyList<SandboxSite> Sites(WebApplication app)
     {
         ArgumentNullException.ThrowIfNull(app);
-        return [];
+        return [.. app.Services.GetRequiredService<Hospital[]>().Select(hospital => hospital.Describe())];
+    }
+
+    private static IVendor[] All() => [new EpicVendor(), new OracleVendor(), new AthenaVendor()];
+
+    private static void Listen(KestrelServerOptions kestrel, SandboxOptions options, Hospital hospital, int port) =>
+        kestrel.Listen(IPAddress.Parse(options.Host), port, listen =>
+        {
+            hospital.Listener = listen;
+            listen.Use(next => connection =>
+            {
+                connection.Features.Set(hospital);
+                return next(connection);
+            });
+            if (options.Certificate is { } certificate)
+            {
+                listen.UseHttps(certificate);
+            }
+        });
+
+    private static void Check(SandboxOptions options)
+    {
+        var vendors = All().Select(vendor => vendor.Facts.Vendor).ToArray();
+        var problems = new List<string>();
+        Require(options.BasePort is >= 0 and <= 65_533, "BasePort: 0 to 65,533.");
+        Require(IPAddress.TryParse(options.Host, out _), "Host: an IP address.");
+        Require(options.Patients is >= 0 and <= PatientsMax, $"Patients: 0 to {PatientsMax}.");
+        Require(Uri.TryCreate(options.JwksBase, UriKind.Absolute, out var jwks) && jwks.Scheme is "http" or "https", "JwksBase: an absolute http or https URL.");
+        Require(options.DataDirectory is null || Directory.Exists(options.DataDirectory), "DataDirectory: a folder that exists.");
+        Require(options.Sites.Keys.All(vendors.Contains), $"Sites: only {string.Join(", ", vendors)}.");
+        Require(
+            options.Sites.Values.All(site => site.RequestsPerSecond is null or (>= 0 and <= 65_536) && site.TokenLifetimeSeconds is null or >= 1 && site.SearchSessionSeconds is null or >= 1),
+            "Sites: RequestsPerSecond 0 to 65,536; TokenLifetimeSeconds and SearchSessionSeconds 1 or more.");
+        if (problems.Count > 0)
+        {
+            throw new ArgumentException(string.Join(' ', problems), nameof(options));
+        }
+
+        void Require(bool holds, string problem)
+        {
+            if (!holds)
+            {
+                problems.Add(problem);
+            }
+        }
     }
 }

@@ -1,0 +1,98 @@
+using System.Net;
+using System.Text.Json;
+using EhrGrains.Sandbox.Faults;
+using EhrGrains.Sandbox.Tokens;
+
+namespace EhrGrains.Sandbox.Hospitals;
+
+/// <summary>How a hospital is told to misbehave, and asked what it saw. Without authentication, so for loopback callers only.</summary>
+internal static class AdminEndpoints
+{
+    public static void Map(IEndpointRouteBuilder routes)
+    {
+        var admin = routes.MapGroup("/_sandbox").AddEndpointFilter(async (invocation, next) =>
+            invocation.HttpContext.Connection.RemoteIpAddress is { } caller && IPAddress.IsLoopback(caller) && Of(invocation.HttpContext) is not null
+                ? await next(invocation)
+                : Results.NotFound());
+        admin.MapGet("/site", (HttpContext context) => Results.Json(Of(context)!.Describe(), JsonText.Admin));
+        admin.MapGet("/faults", (HttpContext context) => Faults(Of(context)!));
+        admin.MapPut("/faults", (Delegate)PutFaultsAsync);
+        admin.MapDelete("/faults", (HttpContext context) =>
+        {
+            Of(context)!.Faults.Set([]);
+            return Results.NoContent();
+        });
+        admin.MapGet("/counters", (HttpContext context) => Results.Json(Of(context)!.Counters.Read(), JsonText.Admin));
+        admin.MapDelete("/counters", (HttpContext context) =>
+        {
+            Of(context)!.Counters.Reset();
+            return Results.NoContent();
+        });
+        admin.MapPut("/client", (Delegate)PutClientAsync);
+    }
+
+    private static Hospital? Of(HttpContext context) => context.Features.Get<Hospital>();
+
+    private static IResult Faults(Hospital hospital) => Results.Json(new FaultList { Faults = hospital.Faults.Current }, JsonText.Admin);
+
+    private static async Task<IResult> PutFaultsAsync(HttpContext context)
+    {
+        var (list, problem) = await ReadAsync<FaultList>(context);
+        if (list is null)
+        {
+            return Problem(problem!);
+        }
+
+        var problems = list.Faults.SelectMany((fault, i) => fault.Problems.Select(text => $"faults[{i}].{text}"))
+            .Concat(list.Faults.Count > FaultBoard.FaultsMax ? [$"faults: at most {FaultBoard.FaultsMax}."] : []);
+        if (string.Join(' ', problems) is { Length: > 0 } all)
+        {
+            return Problem(all);
+        }
+
+        var hospital = Of(context)!;
+        if (list.Faults.Any(fault => fault.Kind == FaultKind.TokenRevoked))
+        {
+            hospital.Tokens.RevokeAll();
+        }
+
+        hospital.Faults.Set([.. list.Faults.Where(fault => fault.Kind != FaultKind.TokenRevoked)]);
+        return Faults(hospital);
+    }
+
+    private static async Task<IResult> PutClientAsync(HttpContext context)
+    {
+        var (client, problem) = await ReadAsync<Client>(context);
+        if (client is null)
+        {
+            return Problem(problem!);
+        }
+
+        if (client.JwksUrl is not null && !(Uri.TryCreate(client.JwksUrl, UriKind.Absolute, out var url) && url.Scheme is "http" or "https"))
+        {
+            return Problem("jwksUrl: an absolute http or https URL.");
+        }
+
+        return Of(context)!.Clients.Register(client) ? Results.NoContent() : Problem($"A hospital knows at most {ClientTable.ClientsMax} clients.");
+    }
+
+    private static async Task<(T? Value, string? Problem)> ReadAsync<T>(HttpContext context)
+        where T : class
+    {
+        try
+        {
+            return (await JsonSerializer.DeserializeAsync<T>(context.Request.Body, JsonText.Admin, context.RequestAborted), "The body is null.");
+        }
+        catch (JsonException e)
+        {
+            return (null, $"{e.Path}: not understood. See docs/sandbox.md for the members and their values.");
+        }
+    }
+
+    private static IResult Problem(string detail) => Results.Problem(detail, statusCode: StatusCodes.Status400BadRequest);
+
+    private sealed record FaultList
+    {
+        public required IReadOnlyList<Fault> Faults { get; init; }
+    }
+}

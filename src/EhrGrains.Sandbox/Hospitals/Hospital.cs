@@ -1,0 +1,148 @@
+using System.Globalization;
+using System.Text.Json.Nodes;
+using EhrGrains.Sandbox.Charts;
+using EhrGrains.Sandbox.Faults;
+using EhrGrains.Sandbox.Searching;
+using EhrGrains.Sandbox.Tokens;
+using EhrGrains.Sandbox.Traffic;
+using EhrGrains.Sandbox.Vendors;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+
+namespace EhrGrains.Sandbox.Hospitals;
+
+/// <summary>One simulated hospital: a vendor's product with charts, clients, a contract and faults of its own.</summary>
+internal sealed class Hospital
+{
+    /// <summary>The client that every hospital knows from the start.</summary>
+    private const string DefaultClientId = "ehrgrains";
+
+    private readonly SandboxOptions options;
+    private readonly TimeZoneInfo zone;
+    private readonly Lazy<Services> services;
+
+    public Hospital(IVendor vendor, SandboxOptions options, HttpMessageInvoker http)
+    {
+        Vendor = vendor;
+        this.options = options;
+        var site = options.Sites.GetValueOrDefault(vendor.Facts.Vendor) ?? new SiteOptions();
+        zone = TimeZoneInfo.FindSystemTimeZoneById(vendor.Facts.TimeZone);
+        Contract = new Contract(options.Time, site.RequestsPerSecond ?? vendor.Facts.RequestsPerSecond);
+        Counters = new Counters(options.Time);
+        Tokens = new AccessTokens(options.Time);
+        Clients = new ClientTable(options.Time, http);
+        Client = new Client
+        {
+            ClientId = DefaultClientId,
+            JwksUrl = $"{options.JwksBase.TrimEnd('/')}/tenants/{vendor.Facts.Tenant}/jwks.json",
+            ClientSecret = vendor.Tokens.Methods.Contains("client_secret_basic") ? DefaultSecret(vendor.Facts.Tenant) : null,
+        };
+        Clients.Register(Client);
+
+        // The hospital's addresses, which its charts contain, are known when its port is.
+        services = new Lazy<Services>(() => Open(site));
+    }
+
+    public IVendor Vendor { get; }
+
+    public Client Client { get; }
+
+    public ClientTable Clients { get; }
+
+    public AccessTokens Tokens { get; }
+
+    public Contract Contract { get; }
+
+    public Counters Counters { get; }
+
+    public FaultBoard Faults { get; } = new();
+
+    public TimeProvider Time => options.Time;
+
+    public ListenOptions? Listener { get; set; }
+
+    public string Origin
+    {
+        get
+        {
+            var port = Listener?.IPEndPoint?.Port ?? throw new InvalidOperationException("The sandbox has not been started.");
+            return string.Create(CultureInfo.InvariantCulture, $"{(options.Certificate is null ? "http" : "https")}://{options.PublicHost ?? options.Host}:{port}");
+        }
+    }
+
+    public string FhirBase => Origin + Vendor.Facts.FhirPath;
+
+    public ChartStore Charts => services.Value.Charts;
+
+    public SearchAnswers Searches => services.Value.Searches;
+
+    public TokenEndpoint TokenEndpoint => services.Value.TokenEndpoint;
+
+    public Discovery Discovery => services.Value.Discovery;
+
+    private string DefaultSecret(string tenant) => string.Create(CultureInfo.InvariantCulture, $"{Vocabulary.NameMarker}-secret-of-{tenant}-{options.Seed}");
+
+    public SandboxSite Describe()
+    {
+        var shared = Person.Draw(options.Seed, Vendor.Facts.Vendor, 0);
+        return new SandboxSite
+        {
+            Vendor = Vendor.Facts.Vendor,
+            Tenant = Vendor.Facts.Tenant,
+            DisplayName = Vendor.Facts.DisplayName,
+            TimeZone = Vendor.Facts.TimeZone,
+            FhirBaseUrl = FhirBase,
+            TokenUrl = Origin + Vendor.Facts.TokenPath,
+            AdminUrl = Origin + "/_sandbox",
+            ClientId = Client.ClientId,
+            AuthMethod = Vendor.Facts.AuthMethod,
+            ClientSecret = Client.ClientSecret,
+            JwksUrl = Client.JwksUrl!,
+            Settings = Vendor.Facts.Settings,
+            RequestsPerSecond = Contract.RequestsPerSecond,
+            SharedPatientSearch = options.Patients == 0 ? null
+                : $"Patient?family={Uri.EscapeDataString(shared.Family)}&given={Uri.EscapeDataString(shared.Given)}&birthdate={Elements.Date(shared.Birth)}",
+            LongChartPatientId = Enumerable.Range(0, options.Patients).FirstOrDefault(Chart.IsLong, -1) is >= 0 and var index
+                ? Vendor.Dialect(options.Seed).Id("Patient", Chart.NumberOf(index))
+                : null,
+        };
+    }
+
+    private Services Open(SiteOptions site)
+    {
+        var facts = Vendor.Facts;
+        var charts = new ChartStore(Write(), FhirBase, zone);
+        var seal = new PageSeal(Time, TimeSpan.FromSeconds(site.SearchSessionSeconds ?? facts.SearchSessionSeconds));
+        var tokenUrl = Origin + facts.TokenPath;
+        return new Services(
+            charts,
+            new SearchAnswers(Vendor, charts, seal, zone, FhirBase),
+            new TokenEndpoint(
+                Vendor, Clients, Tokens, new Assertions(Time, tokenUrl, Vendor.Tokens.JtiLengthMax), Time,
+                TimeSpan.FromSeconds(site.TokenLifetimeSeconds ?? Vendor.Tokens.LifetimeSeconds)),
+            new Discovery(Vendor, Origin));
+    }
+
+    private IEnumerable<JsonObject> Write()
+    {
+        var dialect = Vendor.Dialect(options.Seed);
+        var facts = Vendor.Facts;
+        var staff = options.Patients == 0 ? [] : Staff.Write(options.Seed, facts.Vendor, facts.DisplayName);
+        var patients = Enumerable.Range(0, options.Patients).SelectMany(index => Chart.Write(options.Seed, facts.Vendor, index));
+        foreach (var resource in staff.Concat(patients))
+        {
+            var random = SplitMix64.For(options.Seed, $"dialect/{facts.Vendor}/{resource["resourceType"]}/{resource["id"]}");
+            if (dialect.Speak(resource, random))
+            {
+                Naming.Apply(resource, dialect, FhirBase);
+                yield return resource;
+            }
+        }
+
+        foreach (var resource in options.DataDirectory is null ? [] : DataFolder.Read(options.DataDirectory))
+        {
+            yield return resource;
+        }
+    }
+
+    private sealed record Services(ChartStore Charts, SearchAnswers Searches, TokenEndpoint TokenEndpoint, Discovery Discovery);
+}

@@ -1,0 +1,73 @@
+using System.Collections.Frozen;
+
+namespace EhrGrains.Sandbox.Tokens;
+
+/// <summary>What a token allows on one resource type. The hospitals of the sandbox are read only.</summary>
+[Flags]
+internal enum Rights
+{
+    None = 0,
+    Read = 1,
+    Search = 2,
+}
+
+/// <summary>One SMART system scope of version 1 or 2, as far as it is about reading.</summary>
+internal readonly record struct Scope(string Type, Rights Rights, bool VersionOne)
+{
+    private const string Prefix = "system/";
+
+    public static bool TryParse(string text, out Scope scope)
+    {
+        scope = default;
+        var dot = text.LastIndexOf('.');
+        if (!text.StartsWith(Prefix, StringComparison.Ordinal) || dot <= Prefix.Length)
+        {
+            return false;
+        }
+
+        var what = text[(dot + 1)..];
+        var rights = what switch
+        {
+            "read" or "*" => Rights.Read | Rights.Search,
+            _ when IsInOrder(what) => (what.Contains('r', StringComparison.Ordinal) ? Rights.Read : Rights.None) | (what.Contains('s', StringComparison.Ordinal) ? Rights.Search : Rights.None),
+            _ => Rights.None,
+        };
+        scope = new Scope(text[Prefix.Length..dot], rights, what is "read" or "*");
+        return rights != Rights.None;
+    }
+
+    /// <summary>The scope as it is granted: what was asked, less what nobody gets.</summary>
+    public override string ToString() => VersionOne
+        ? $"{Prefix}{Type}.read"
+        : $"{Prefix}{Type}.{(Rights.HasFlag(Rights.Read) ? "r" : "")}{(Rights.HasFlag(Rights.Search) ? "s" : "")}";
+
+    // SMART App Launch 2.2: a subset of "cruds", in this order.
+    private static bool IsInOrder(string letters)
+    {
+        var at = 0;
+        foreach (var letter in letters)
+        {
+            at = "cruds".IndexOf(letter, at) + 1;
+            if (at == 0)
+            {
+                return false;
+            }
+        }
+
+        return letters.Length > 0;
+    }
+}
+
+/// <summary>The scopes of a token.</summary>
+internal sealed class Grant(IReadOnlyList<Scope> scopes)
+{
+    private readonly FrozenDictionary<string, Rights> rights = scopes
+        .GroupBy(scope => scope.Type)
+        .ToFrozenDictionary(group => group.Key, group => group.Aggregate(Rights.None, (sum, scope) => sum | scope.Rights));
+
+    public bool IsEmpty => rights.Count == 0;
+
+    public bool Allows(string type, Rights wanted) => (rights.GetValueOrDefault(type) & wanted) == wanted;
+
+    public override string ToString() => string.Join(' ', scopes);
+}

@@ -1,0 +1,139 @@
+using EhrGrains.Sandbox.Charts;
+using EhrGrains.Sandbox.Searching;
+
+namespace EhrGrains.Sandbox.Vendors;
+
+/// <summary>One EHR product: what its servers do and refuse. Everything here is a documented behaviour of the vendor's.</summary>
+internal interface IVendor
+{
+    VendorFacts Facts { get; }
+
+    TokenRules Tokens { get; }
+
+    SearchRules Searches { get; }
+
+    /// <summary>How the vendor tells a trouble: status, issue and its own code.</summary>
+    Explanation Explain(Trouble trouble);
+
+    /// <summary>The charts' dialect.</summary>
+    IDialect Dialect(int seed);
+
+    /// <summary>The vendor's own search rules, beyond <see cref="Searches"/>; may take parameters out of the request and say so in its notes.</summary>
+    Finding? Check(SearchRequest request);
+
+    /// <summary>Whether an answer in JSON is what this request gets.</summary>
+    Format Negotiate(HttpRequest request);
+}
+
+/// <summary>What a request gets for its Accept header and <c>_format</c>.</summary>
+internal enum Format
+{
+    Json,
+
+    /// <summary>The vendor would answer XML.</summary>
+    Xml,
+
+    /// <summary>406.</summary>
+    None,
+}
+
+/// <summary>Where a vendor's site is and how it is connected to.</summary>
+internal sealed record VendorFacts
+{
+    public required string Vendor { get; init; }
+
+    public required string Tenant { get; init; }
+
+    public required string DisplayName { get; init; }
+
+    public required string TimeZone { get; init; }
+
+    public required string FhirPath { get; init; }
+
+    /// <summary>A route that catches FHIR paths of tenants that are not here; null when the path names no tenant.</summary>
+    public string? OtherTenants { get; init; }
+
+    public required string TokenPath { get; init; }
+
+    /// <summary>The issuer that discovery names, when it is not the FHIR base.</summary>
+    public string? Issuer { get; init; }
+
+    public required string Software { get; init; }
+
+    public required int RequestsPerSecond { get; init; }
+
+    public required int SearchSessionSeconds { get; init; }
+
+    /// <summary>The authentication method that our client is registered with by default.</summary>
+    public required string AuthMethod { get; init; }
+
+    public IReadOnlyDictionary<string, string> Settings { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>Headers with a request's number that every answer carries.</summary>
+    public IReadOnlyList<string> TraceHeaders { get; init; } = [];
+}
+
+/// <summary>What a vendor's token endpoint does.</summary>
+internal sealed record TokenRules
+{
+    /// <summary>Methods that a backend client may use.</summary>
+    public required IReadOnlyList<string> Methods { get; init; }
+
+    /// <summary>Methods that discovery names; they are not always those that work.</summary>
+    public required IReadOnlyList<string> AdvertisedMethods { get; init; }
+
+    public required int LifetimeSeconds { get; init; }
+
+    /// <summary>Status of <c>invalid_client</c>.</summary>
+    public required int InvalidClientStatus { get; init; }
+
+    /// <summary>Whether scopes of version 1 (<c>.read</c>) are understood.</summary>
+    public required bool VersionOne { get; init; }
+
+    /// <summary>Whether a token request must name its scopes.</summary>
+    public required bool ScopeRequired { get; init; }
+
+    /// <summary>Whether a scope that cannot be given fails the request; otherwise it is left out of the grant.</summary>
+    public required bool RefuseUnknownScope { get; init; }
+
+    /// <summary>Whether <c>system/*.rs</c> stands for everything registered; otherwise it fails the request.</summary>
+    public required bool Wildcards { get; init; }
+
+    /// <summary>Token requests in a minute of the clock; more are answered 429 until it ends. Null: not limited.</summary>
+    public int? RequestsPerMinute { get; init; }
+
+    /// <summary>The longest <c>jti</c>.</summary>
+    public int JtiLengthMax { get; init; } = 1024;
+}
+
+/// <summary>What can be wrong with a request.</summary>
+internal enum Trouble
+{
+    Unauthorized,
+    ScopeMissing,
+    OtherTenant,
+    TypeUnknown,
+    NotFound,
+    NotAcceptable,
+    TooManyRequests,
+    Unavailable,
+    NoParameters,
+    RequiredMissing,
+    BadValue,
+    BadCombination,
+    ParameterUnknown,
+    ParameterIgnored,
+    TooManyMatches,
+    SessionExpired,
+    PracticeMissing,
+    Confidential,
+    Merged,
+    NoResults,
+    Incomplete,
+}
+
+/// <summary>How a vendor tells a trouble. <paramref name="Text"/> never repeats a parameter's value.</summary>
+internal sealed record Explanation(int Status, string Severity, string Issue, string? Code, string Text);
+
+/// <summary>A trouble found in a request, and the parameter at fault.</summary>
+internal sealed record Finding(Trouble Trouble, string? Parameter = null);
