@@ -2,7 +2,6 @@ using System.Globalization;
 using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json;
-using EhrGrains.Contracts.Budgets;
 using EhrGrains.Sandbox;
 using EhrGrains.Testing;
 
@@ -43,7 +42,7 @@ internal sealed class GatewayBenchmark : IAsyncDisposable
 
     private async Task<IReadOnlyList<string[]>> MeasureAsync(CancellationToken cancellationToken)
     {
-        var siloUrl = $"http://127.0.0.1:{Ports.Free()}";
+        var siloUrl = string.Create(CultureInfo.InvariantCulture, $"http://127.0.0.1:{Ports.Free()}");
         var (_, sites) = await StartAsync("hospitals", [siloUrl], cancellationToken);
         var site = JsonSerializer.Deserialize<SandboxSite[]>(sites)!.Single(each => each.Vendor == "oracle-health");
         var (silo, _) = await StartAsync("silo", [siloUrl, directory.File("data")], cancellationToken);
@@ -51,23 +50,23 @@ internal sealed class GatewayBenchmark : IAsyncDisposable
         var (yarp, yarpUrl) = await StartAsync("yarp", [origin], cancellationToken);
         var (firely, firelyUrl) = await StartAsync("firely", [origin], cancellationToken);
 
-        using var embedded = await EmbeddedSilo.ConnectAsync(directory.File("data"), siloUrl, cancellationToken);
-        await embedded.OnboardAsync(site, new BudgetSpecOf(100_000, 256).Spec, cancellationToken);
-        var appToken = await embedded.AddAppAsync("bench", site.Tenant, cancellationToken);
-        var hospitalToken = await HospitalTokenAsync(site, cancellationToken);
+        using var embedded = await EmbeddedSilo.ConnectAsync(directory.File("data"), cancellationToken);
+        await embedded.OnboardAsync(site, cancellationToken);
+        using var app = await embedded.AddAppAsync("bench", site.Tenant, siloUrl, cancellationToken);
+        var hospitalToken = await HospitalTokenAsync(http, site, cancellationToken);
 
         var query = $"Observation?patient={site.LongChartPatientId}&category=laboratory&_count=50";
         var path = new Uri(site.FhirBaseUrl).AbsolutePath;
-        (string Name, ChildProcess Process, string Url, string Token)[] subjects =
+        (string Name, ChildProcess Process, string Url, Func<ValueTask<string>> Token)[] subjects =
         [
-            ("YARP, bytes passed on", yarp, $"{yarpUrl}{path}/{query}", hospitalToken),
-            ("our gateway", silo, $"{siloUrl}/fhir/{site.Tenant}/{query}", appToken),
-            ("relay over Firely objects", firely, $"{firelyUrl}{path}/{query}", hospitalToken),
+            ("YARP, bytes passed on", yarp, $"{yarpUrl}{path}/{query}", () => new(hospitalToken)),
+            ("our gateway", silo, $"{siloUrl}/fhir/{site.Tenant}/{query}", () => app.TokenAsync(cancellationToken)),
+            ("relay over Firely objects", firely, $"{firelyUrl}{path}/{query}", () => new(hospitalToken)),
         ];
         foreach (var subject in subjects)
         {
-            await CheckAsync(subject.Url, subject.Token, cancellationToken);
-            await Load.RunAsync(subject.Url, $"Bearer {subject.Token}", subject.Process.Id, WarmUp);
+            await CheckAsync(subject.Url, await subject.Token(), cancellationToken);
+            await Load.RunAsync(subject.Url, $"Bearer {await subject.Token()}", subject.Process.Id, WarmUp);
         }
 
         var results = subjects.ToDictionary(subject => subject.Name, _ => new List<LoadResult>());
@@ -75,7 +74,7 @@ internal sealed class GatewayBenchmark : IAsyncDisposable
         {
             foreach (var subject in subjects)
             {
-                results[subject.Name].Add(await Load.RunAsync(subject.Url, $"Bearer {subject.Token}", subject.Process.Id, Round));
+                results[subject.Name].Add(await Load.RunAsync(subject.Url, $"Bearer {await subject.Token()}", subject.Process.Id, Round));
             }
         }
 
@@ -117,7 +116,7 @@ internal sealed class GatewayBenchmark : IAsyncDisposable
         }
     }
 
-    private async Task<string> HospitalTokenAsync(SandboxSite site, CancellationToken cancellationToken)
+    internal static async Task<string> HospitalTokenAsync(HttpClient http, SandboxSite site, CancellationToken cancellationToken)
     {
         using var request = new HttpRequestMessage(HttpMethod.Post, site.TokenUrl);
         request.Headers.Authorization = new AuthenticationHeaderValue(

@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Net;
-using System.Net.Sockets;
 using EhrGrains.Contracts;
 using EhrGrains.Contracts.Apps;
 using EhrGrains.Contracts.Client;
@@ -152,13 +151,6 @@ internal sealed class Cluster : IAsyncDisposable
         directory.Dispose();
     }
 
-    internal static int FreePort()
-    {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
-    }
-
     private async Task PrepareAsync(int siloCount, SandboxOptions sandbox, CancellationToken cancellationToken)
     {
         database = await PostgresServer.CreateDatabaseAsync(cancellationToken);
@@ -171,8 +163,8 @@ internal sealed class Cluster : IAsyncDisposable
         certificates = ClusterCertificates.Create(directory.Path, ClusterId);
         for (var i = 0; i < siloCount; i++)
         {
-            httpPorts.Add(FreePort());
-            gatewayPorts.Add(FreePort());
+            httpPorts.Add(Ports.Free());
+            gatewayPorts.Add(Ports.Free());
         }
 
         Operator = new Identity("operator", "ehrgrains/operate ehrgrains/administer", Http, new Uri(Base(0), "/oauth/token"));
@@ -190,7 +182,7 @@ internal sealed class Cluster : IAsyncDisposable
             ["EhrGrains__Http__Url"] = Base(index).ToString().TrimEnd('/'),
             ["EhrGrains__Http__DrainSeconds"] = "0",
             ["EhrGrains__Silo__Address"] = "127.0.0.1",
-            ["EhrGrains__Silo__Port"] = FreePort().ToString(CultureInfo.InvariantCulture),
+            ["EhrGrains__Silo__Port"] = Ports.Free().ToString(CultureInfo.InvariantCulture),
             ["EhrGrains__Silo__GatewayPort"] = gatewayPorts[index].ToString(CultureInfo.InvariantCulture),
             ["EhrGrains__Database__Kind"] = "PostgreSql",
             ["EhrGrains__Database__ConnectionString"] = database.AppConnectionString,

@@ -4,25 +4,28 @@ using System.Text.Json;
 using Microsoft.IdentityModel.JsonWebTokens;
 using Microsoft.IdentityModel.Tokens;
 
-namespace EhrGrains.EndToEnd.Tests.Harness;
+namespace EhrGrains.Testing;
 
 /// <summary>A client of the token endpoint with a key pair of its own; its access token is kept until shortly before it ends.</summary>
-internal sealed class Identity : IDisposable
+public sealed class Identity : IDisposable
 {
-    private readonly ECDsa key = ECDsa.Create(ECCurve.NamedCurves.nistP384);
+    private readonly ECDsa key;
     private readonly SemaphoreSlim gate = new(1);
     private readonly HttpClient http;
     private readonly Uri tokenEndpoint;
-    private readonly string keyId = Guid.CreateVersion7().ToString("N");
+    private readonly string keyId;
     private string token = "";
     private DateTimeOffset goodUntil;
 
-    internal Identity(string clientId, string scope, HttpClient http, Uri tokenEndpoint)
+    /// <summary>A client with a new key.</summary>
+    public Identity(string clientId, string scope, HttpClient http, Uri tokenEndpoint)
+        : this(clientId, scope, http, tokenEndpoint, ECDsa.Create(ECCurve.NamedCurves.nistP384), Guid.CreateVersion7().ToString("N"))
     {
-        ClientId = clientId;
-        Scope = scope;
-        this.http = http;
-        this.tokenEndpoint = tokenEndpoint;
+    }
+
+    private Identity(string clientId, string scope, HttpClient http, Uri tokenEndpoint, ECDsa key, string keyId)
+    {
+        (ClientId, Scope, this.http, this.tokenEndpoint, this.key, this.keyId) = (clientId, scope, http, tokenEndpoint, key, keyId);
         var jwk = JsonWebKeyConverter.ConvertFromECDsaSecurityKey(new ECDsaSecurityKey(ECDsa.Create(key.ExportParameters(false))) { KeyId = keyId });
         JsonWebKeySet = JsonSerializer.Serialize(new
         {
@@ -30,13 +33,29 @@ internal sealed class Identity : IDisposable
         });
     }
 
-    internal string ClientId { get; }
+    /// <summary>The administrator of an embedded silo, from the operator.json that the silo wrote.</summary>
+    public static Identity FromOperatorFile(string path, string scope, HttpClient http)
+    {
+        var file = JsonDocument.Parse(File.ReadAllBytes(path)).RootElement;
+        var jwk = file.GetProperty("privateJwk");
+        byte[] Bytes(string name) => Base64UrlEncoder.DecodeBytes(jwk.GetProperty(name).GetString());
+        var key = ECDsa.Create(new ECParameters
+        {
+            Curve = ECCurve.NamedCurves.nistP384,
+            Q = new ECPoint { X = Bytes("x"), Y = Bytes("y") },
+            D = Bytes("d"),
+        });
+        var tokenEndpoint = new Uri(new Uri(file.GetProperty("url").GetString()!), "/oauth/token");
+        return new Identity(file.GetProperty("clientId").GetString()!, scope, http, tokenEndpoint, key, jwk.GetProperty("kid").GetString()!);
+    }
 
-    internal string Scope { get; }
+    public string ClientId { get; }
 
-    internal string JsonWebKeySet { get; }
+    public string Scope { get; }
 
-    internal async ValueTask<string> TokenAsync(CancellationToken cancellationToken)
+    public string JsonWebKeySet { get; }
+
+    public async ValueTask<string> TokenAsync(CancellationToken cancellationToken)
     {
         if (DateTimeOffset.UtcNow < goodUntil)
         {
