@@ -1,4 +1,5 @@
 using EhrGrains.Contracts.Callers;
+using Orleans.Concurrency;
 
 namespace EhrGrains.Contracts.Apps;
 
@@ -34,7 +35,7 @@ public interface IAppGrain : IGrainWithStringKey
     Task DisableAsync(CancellationToken cancellationToken);
 
     /// <summary>What the token endpoint checks a client against; null if the app is not registered or disabled.</summary>
-    [Alias("GetClient"), Requires(Permission.Internal)]
+    [Alias("GetClient"), Requires(Permission.Internal), AlwaysInterleave]
     Task<AppClient?> GetClientAsync(CancellationToken cancellationToken);
 
     /// <summary>

@@ -1,8 +1,12 @@
 using EhrGrains.Contracts.Callers;
+using EhrGrains.Contracts.Tenants;
 
 namespace EhrGrains.Contracts.Audit;
 
-/// <summary>Asks the audit trail of one tenant. A stateless worker; key: <see cref="GrainKeys.Tenant"/>.</summary>
+/// <summary>
+/// Asks the audit trail of one tenant, or of the cluster. A stateless worker; key: <see cref="GrainKeys.Tenant"/>, also of
+/// <see cref="AuditChains.Cluster"/>.
+/// </summary>
 [Alias("ehr.IAuditGrain")]
 public interface IAuditGrain : IGrainWithStringKey
 {
@@ -16,6 +20,13 @@ public interface IAuditGrain : IGrainWithStringKey
     /// </summary>
     [Alias("Who"), Requires(Permission.Operate)]
     Task<AuditEntry[]> WhoAsync(string patientId, long? before, int countMax, CancellationToken cancellationToken);
+}
+
+/// <summary>Audit chains that are not a tenant's.</summary>
+public static class AuditChains
+{
+    /// <summary>The chain of what concerns no tenant: the registration of apps. No tenant can have this id.</summary>
+    public static TenantId Cluster { get; } = TenantId.Parse("ehrgrains", System.Globalization.CultureInfo.InvariantCulture);
 }
 
 /// <summary>The result of a verification.</summary>

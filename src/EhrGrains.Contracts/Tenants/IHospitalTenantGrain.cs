@@ -100,4 +100,8 @@ public sealed record TenantSnapshot
     /// <summary>The tenant's version.</summary>
     [Id(3)]
     public required long Version { get; init; }
+
+    /// <summary>The token endpoint that was discovered and pinned; null before the first discovery.</summary>
+    [Id(4)]
+    public string? PinnedTokenEndpoint { get; init; }
 }

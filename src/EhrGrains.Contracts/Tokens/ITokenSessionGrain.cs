@@ -9,9 +9,13 @@ namespace EhrGrains.Contracts.Tokens;
 [Alias("ehr.ITokenSessionGrain")]
 public interface ITokenSessionGrain : IGrainWithStringKey
 {
-    /// <summary>A token that is good for at least its refresh margin, or why there is none.</summary>
+    /// <summary>
+    /// A token that is still good, or why there is none. One that is due for refresh is answered at once, while the next one is
+    /// fetched for those who come later.
+    /// </summary>
     /// <param name="rejectedSerial">
-    /// The serial of a token that the EHR answered 401 to, or 0. Only if it is still the current one a new one is fetched.
+    /// The serial of a token that is not wanted: the EHR answered 401 to it, or the caller has it and comes back for the next
+    /// one; or 0. Only if it is still the current one a new one is fetched, and the answer waits for that.
     /// </param>
     /// <param name="cancellationToken">Ends the wait, not the refresh that others wait for.</param>
     [Alias("GetToken"), Requires(Permission.Internal)]
