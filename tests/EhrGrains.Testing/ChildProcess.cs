@@ -1,13 +1,13 @@
 using System.Diagnostics;
 using System.Text;
 
-namespace EhrGrains.EndToEnd.Tests.Harness;
+namespace EhrGrains.Testing;
 
 /// <summary>
 /// One of our programs as a real process, its output kept in a file. It is ended, if it still runs, when disposed; it can be
 /// killed, stopped and continued like any process.
 /// </summary>
-internal sealed class ChildProcess : IAsyncDisposable
+public sealed class ChildProcess : IAsyncDisposable
 {
     private const int SignalKill = 9;
     private const int SignalContinue = 18;

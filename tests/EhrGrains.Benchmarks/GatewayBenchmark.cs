@@ -1,0 +1,137 @@
+using System.Globalization;
+using System.Net.Http.Headers;
+using System.Text;
+using System.Text.Json;
+using EhrGrains.Sandbox;
+using EhrGrains.Testing;
+
+namespace EhrGrains.Benchmarks;
+
+/// <summary>
+/// One live search of a page of 50 resources, from the same hospital: through our gateway (authenticated, audited, within the
+/// site budget, normalized), through YARP (the bytes passed on), and through a relay over Firely's objects. Each part is a
+/// process of its own; rounds are interleaved, and the median counts.
+/// </summary>
+internal sealed class GatewayBenchmark : IAsyncDisposable
+{
+    private const string Program = "EhrGrains.Benchmarks.dll";
+    private const int Rounds = 5;
+    private static readonly TimeSpan WarmUp = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan Round = TimeSpan.FromSeconds(5);
+
+    private readonly TempDirectory directory = new();
+    private readonly List<ChildProcess> processes = [];
+    private readonly HttpClient http = new();
+
+    internal static async Task<IReadOnlyList<string[]>> RunAsync(CancellationToken cancellationToken)
+    {
+        await using var benchmark = new GatewayBenchmark();
+        return await benchmark.MeasureAsync(cancellationToken);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var process in processes)
+        {
+            await process.DisposeAsync();
+        }
+
+        http.Dispose();
+        directory.Dispose();
+    }
+
+    private async Task<IReadOnlyList<string[]>> MeasureAsync(CancellationToken cancellationToken)
+    {
+        var siloUrl = string.Create(CultureInfo.InvariantCulture, $"http://127.0.0.1:{Ports.Free()}");
+        var (_, sites) = await StartAsync("hospitals", [siloUrl], cancellationToken);
+        var site = JsonSerializer.Deserialize<SandboxSite[]>(sites)!.Single(each => each.Vendor == "oracle-health");
+        var (silo, _) = await StartAsync("silo", [siloUrl, directory.File("data")], cancellationToken);
+        var origin = new Uri(site.FhirBaseUrl).GetLeftPart(UriPartial.Authority);
+        var (yarp, yarpUrl) = await StartAsync("yarp", [origin], cancellationToken);
+        var (firely, firelyUrl) = await StartAsync("firely", [origin], cancellationToken);
+
+        using var embedded = await EmbeddedSilo.ConnectAsync(directory.File("data"), cancellationToken);
+        await embedded.OnboardAsync(site, cancellationToken);
+        using var app = await embedded.AddAppAsync("bench", site.Tenant, siloUrl, cancellationToken);
+        var hospitalToken = await HospitalTokenAsync(http, site, cancellationToken);
+
+        var query = $"Observation?patient={site.LongChartPatientId}&category=laboratory&_count=50";
+        var path = new Uri(site.FhirBaseUrl).AbsolutePath;
+        (string Name, ChildProcess Process, string Url, Func<ValueTask<string>> Token)[] subjects =
+        [
+            ("YARP, bytes passed on", yarp, $"{yarpUrl}{path}/{query}", () => new(hospitalToken)),
+            ("our gateway", silo, $"{siloUrl}/fhir/{site.Tenant}/{query}", () => app.TokenAsync(cancellationToken)),
+            ("relay over Firely objects", firely, $"{firelyUrl}{path}/{query}", () => new(hospitalToken)),
+        ];
+        foreach (var subject in subjects)
+        {
+            await CheckAsync(subject.Url, await subject.Token(), cancellationToken);
+            await Load.RunAsync(subject.Url, $"Bearer {await subject.Token()}", subject.Process.Id, WarmUp);
+        }
+
+        var results = subjects.ToDictionary(subject => subject.Name, _ => new List<LoadResult>());
+        for (var round = 0; round < Rounds; round++)
+        {
+            foreach (var subject in subjects)
+            {
+                results[subject.Name].Add(await Load.RunAsync(subject.Url, $"Bearer {await subject.Token()}", subject.Process.Id, Round));
+            }
+        }
+
+        var reference = Median(results[subjects[0].Name], result => result.PerSecond);
+        return
+        [
+            .. subjects.Select(subject => (string[])
+            [
+                subject.Name,
+                Number(Median(results[subject.Name], result => result.PerSecond), "N0"),
+                Number(Median(results[subject.Name], result => result.PerSecond) / reference, "F2"),
+                Number(Median(results[subject.Name], result => result.CpuMicroseconds), "N0"),
+                Number(results[subject.Name].Sum(result => result.Errors), "N0"),
+            ]),
+        ];
+    }
+
+    private async Task<(ChildProcess Process, string Said)> StartAsync(string role, string[] arguments, CancellationToken cancellationToken)
+    {
+        var environment = new Dictionary<string, string> { ["DOTNET_gcServer"] = "0" };
+        var process = await ChildProcess.StartAsync(Program, ["serve", role, .. arguments], environment, directory.File(role + ".log"), "ready", cancellationToken);
+        processes.Add(process);
+        var line = process.Output.Split('\n').First(each => each.StartsWith("ready", StringComparison.Ordinal));
+        return (process, line["ready".Length..].Trim());
+    }
+
+    // A fast wrong answer is no result: the page must hold fifty resources.
+    private async Task CheckAsync(string url, string token, CancellationToken cancellationToken)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, url);
+        request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", token);
+        request.Headers.Accept.ParseAdd("application/fhir+json");
+        using var answer = await http.SendAsync(request, cancellationToken);
+        var body = await answer.Content.ReadAsStringAsync(cancellationToken);
+        var entries = answer.IsSuccessStatusCode ? JsonDocument.Parse(body).RootElement.GetProperty("entry").GetArrayLength() : 0;
+        if (entries < 50)
+        {
+            throw new InvalidOperationException($"{url} answered {(int)answer.StatusCode} with {entries} entries.");
+        }
+    }
+
+    internal static async Task<string> HospitalTokenAsync(HttpClient http, SandboxSite site, CancellationToken cancellationToken)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Post, site.TokenUrl);
+        request.Headers.Authorization = new AuthenticationHeaderValue(
+            "Basic", Convert.ToBase64String(Encoding.UTF8.GetBytes($"{site.ClientId}:{site.ClientSecret}")));
+        request.Content = new FormUrlEncodedContent([new("grant_type", "client_credentials"), new("scope", "system/Observation.read")]);
+        using var answer = await http.SendAsync(request, cancellationToken);
+        var body = JsonDocument.Parse(await answer.Content.ReadAsByteArrayAsync(cancellationToken)).RootElement;
+        return body.GetProperty("access_token").GetString()!;
+    }
+
+    private static double Median(IEnumerable<LoadResult> results, Func<LoadResult, double> of)
+    {
+        var sorted = results.Select(of).Order().ToArray();
+        return sorted[sorted.Length / 2];
+    }
+
+    private static string Number(double value, string format) => value.ToString(format, CultureInfo.InvariantCulture);
+}

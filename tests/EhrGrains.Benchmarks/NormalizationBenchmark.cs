@@ -1,0 +1,60 @@
+using System.Buffers;
+using System.Globalization;
+using System.Text.Json;
+using EhrGrains.Benchmarks.Peers;
+using EhrGrains.Contracts.Tenants;
+using EhrGrains.Fhir.Normalization;
+using EhrGrains.Fhir.Vendors;
+using EhrGrains.Sandbox;
+
+namespace EhrGrains.Benchmarks;
+
+/// <summary>Normalizing a page of 50 laboratory results against a bare scan of its bytes, and against a pass through Firely's objects.</summary>
+internal static class NormalizationBenchmark
+{
+    internal static IEnumerable<string[]> Run()
+    {
+        var page = PageAsync().GetAwaiter().GetResult();
+        var scope = new NormalizationScope(
+            TenantId.Parse("lakeside"), new Uri("https://ehr.example/r4"), VendorProfiles.Find("oracle-health")!, TimeZoneInfo.Utc);
+        var normalizer = new Normalizer(scope);
+        var output = new ArrayBufferWriter<byte>(page.Length * 2);
+        var scan = Rate.Measure(() => Scan(page));
+        var ours = Rate.Measure(() =>
+        {
+            output.ResetWrittenCount();
+            normalizer.NormalizePage(page, "https://gateway.example/fhir/lakeside", output);
+        });
+        var firely = Rate.Measure(() => FirelyPeer.ThroughObjects(page));
+        foreach (var (name, rate) in new[] { ($"Utf8JsonReader, {page.Length:N0} bytes", scan), ("Normalizer", ours), ("Firely, parse and serialize", firely) })
+        {
+            yield return [name, Rate.Text(rate.PerCpuSecond), (rate.PerCpuSecond / scan.PerCpuSecond).ToString("F3", CultureInfo.InvariantCulture),
+                rate.AllocatedBytes.ToString("N0", CultureInfo.InvariantCulture)];
+        }
+    }
+
+    private static void Scan(ReadOnlySpan<byte> page)
+    {
+        var reader = new Utf8JsonReader(page);
+        while (reader.Read())
+        {
+        }
+    }
+
+    // A page as a hospital really sends it: from the simulated one, over HTTP.
+    private static async Task<byte[]> PageAsync()
+    {
+        await using var hospitals = SandboxHost.Build(new SandboxOptions
+        {
+            BasePort = 0,
+            Sites = new Dictionary<string, SiteOptions> { ["oracle-health"] = new() { RequestsPerSecond = 0 } },
+        });
+        await hospitals.StartAsync();
+        var site = SandboxHost.Sites(hospitals).Single(each => each.Vendor == "oracle-health");
+        using var http = new HttpClient();
+        var token = await GatewayBenchmark.HospitalTokenAsync(http, site, CancellationToken.None);
+        http.DefaultRequestHeaders.Authorization = new("Bearer", token);
+        http.DefaultRequestHeaders.Accept.ParseAdd("application/fhir+json");
+        return await http.GetByteArrayAsync(new Uri($"{site.FhirBaseUrl}/Observation?patient={site.LongChartPatientId}&category=laboratory&_count=50"));
+    }
+}

@@ -1,0 +1,94 @@
+using System.Globalization;
+using EhrGrains.Benchmarks;
+using EhrGrains.Benchmarks.Peers;
+using EhrGrains.Sandbox;
+using EhrGrains.Silo;
+
+// EhrGrains.Benchmarks gateway | normalize | tenants | hl7 FOLDER     prints a table of one run; docs/benchmarks.md keeps them
+// EhrGrains.Benchmarks serve ROLE …                                   a part of a benchmark, in a process of its own
+if (args is ["serve", var role, .. var rest])
+{
+    await ServeAsync(role, rest);
+    return 0;
+}
+
+using var stop = new CancellationTokenSource();
+Console.CancelKeyPress += (_, e) =>
+{
+    e.Cancel = true;
+    stop.Cancel();
+};
+switch (args)
+{
+    case ["gateway"] when !Load.IsAvailable:
+        Console.Error.WriteLine("This benchmark needs wrk: apt-get install wrk.");
+        return 2;
+    case ["gateway"]:
+        Table(["", "requests/s", "ratio to YARP", "CPU µs a request", "errors"], await GatewayBenchmark.RunAsync(stop.Token));
+        return 0;
+    case ["normalize"]:
+        Table(["", "pages a CPU-second", "ratio to scan", "bytes allocated a page"], NormalizationBenchmark.Run());
+        return 0;
+    case ["tenants"]:
+        Table(["", "measured"], await TenantsBenchmark.RunAsync(stop.Token));
+        return 0;
+    case ["hl7", var folder]:
+        Table(["", "bare search a CPU-second", "read", "ratio", "bytes", "read + 10 fields", "bytes"], Hl7Benchmark.Run(folder));
+        return 0;
+    default:
+        Console.Error.WriteLine("Usage: EhrGrains.Benchmarks gateway | normalize | tenants | hl7 FOLDER");
+        return 2;
+}
+
+static void Table(string[] header, IEnumerable<string[]> rows)
+{
+    Console.WriteLine($"| {string.Join(" | ", header)} |");
+    Console.WriteLine($"|{string.Concat(Enumerable.Repeat("---|", header.Length))}");
+    foreach (var row in rows)
+    {
+        Console.WriteLine($"| {string.Join(" | ", row)} |");
+    }
+}
+
+static async Task ServeAsync(string role, string[] arguments)
+{
+    switch (role)
+    {
+        case "hospitals":
+            var unlimited = new SiteOptions { RequestsPerSecond = 0, TokenLifetimeSeconds = 86_400 };
+            await using (var hospitals = SandboxHost.Build(new SandboxOptions
+            {
+                BasePort = 0,
+                JwksBase = arguments[0],
+                Sites = new Dictionary<string, SiteOptions> { ["epic"] = unlimited, ["oracle-health"] = unlimited, ["athenahealth"] = unlimited },
+            }))
+            {
+                await hospitals.StartAsync();
+                Console.WriteLine($"ready {System.Text.Json.JsonSerializer.Serialize(SandboxHost.Sites(hospitals))}");
+                await hospitals.WaitForShutdownAsync();
+            }
+
+            break;
+        case "silo":
+            await using (var silo = SiloHost.Build(
+            [
+                $"--EhrGrains:DataDirectory={arguments[1]}", $"--EhrGrains:Http:Url={arguments[0]}", "--EhrGrains:Silo:Port=0",
+                "--EhrGrains:Silo:GatewayPort=0", "--EhrGrains:Gateway:ConcurrentRequestsPerApp=1000",
+            ]))
+            {
+                await silo.StartAsync();
+                Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"ready {Environment.ProcessId}"));
+                await silo.WaitForShutdownAsync();
+            }
+
+            break;
+        case "yarp":
+            await YarpPeer.RunAsync(arguments[0]);
+            break;
+        case "firely":
+            await FirelyPeer.RunAsync(arguments[0]);
+            break;
+        default:
+            throw new ArgumentException($"No such role: {role}", nameof(role));
+    }
+}
