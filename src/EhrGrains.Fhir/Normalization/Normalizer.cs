@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Text.Json;
 using EhrGrains.Contracts.Tenants;
 using EhrGrains.Fhir.Vendors;
 
@@ -29,23 +30,62 @@ public sealed class Normalizer
     /// <summary>Most distinct patients that one page or resource may concern; all of them are audited.</summary>
     public const int PatientsMax = 10_000;
 
-    private readonly NormalizationScope scope;
+    private readonly RuleSet rules;
 
     /// <summary>Prepares the rules of a scope.</summary>
-    public Normalizer(NormalizationScope scope)
-    {
-        this.scope = scope;
-    }
+    public Normalizer(NormalizationScope scope) => rules = new RuleSet(scope);
 
     /// <summary>
     /// Normalizes a searchset page. Writes the entry objects separated by commas; nothing is written when the page is refused.
     /// </summary>
     /// <exception cref="FhirFormatException">The bytes are not a searchset Bundle.</exception>
-    public PageResult NormalizePage(ReadOnlySpan<byte> bundle, PageRequest request, IBufferWriter<byte> entries) =>
-        throw new NotSupportedException(scope.Tenant.Value);
+    public PageResult NormalizePage(ReadOnlySpan<byte> bundle, PageRequest request, IBufferWriter<byte> entries)
+    {
+        bundle = WithoutMark(bundle);
+        Pass.CheckText(bundle);
+        var work = Workspace.Take();
+        var pass = new Pass(bundle, rules, work);
+        try
+        {
+            var result = pass.ReadPage(request);
+            pass.WriteEntries(request.GatewayBase, entries);
+            return result;
+        }
+        catch (JsonException)
+        {
+            // Its message quotes the input: only the position goes on.
+            throw pass.Failure();
+        }
+        finally
+        {
+            work.Return();
+        }
+    }
 
     /// <summary>Normalizes one resource, as a read gives it; nothing is written when it is refused.</summary>
     /// <exception cref="FhirFormatException">The bytes are not a resource.</exception>
-    public ResourceResult NormalizeResource(ReadOnlySpan<byte> resource, IBufferWriter<byte> output) =>
-        throw new NotSupportedException(scope.Tenant.Value);
+    public ResourceResult NormalizeResource(ReadOnlySpan<byte> resource, IBufferWriter<byte> output)
+    {
+        resource = WithoutMark(resource);
+        Pass.CheckText(resource);
+        var work = Workspace.Take();
+        var pass = new Pass(resource, rules, work);
+        try
+        {
+            var result = pass.ReadResource();
+            output.Write(work.Output.Written);
+            return result;
+        }
+        catch (JsonException)
+        {
+            throw pass.Failure();
+        }
+        finally
+        {
+            work.Return();
+        }
+    }
+
+    // A byte order mark may be ignored (RFC 8259 §8.1), and some servers behind .NET gateways do send one.
+    private static ReadOnlySpan<byte> WithoutMark(ReadOnlySpan<byte> json) => json.StartsWith("\uFEFF"u8) ? json[3..] : json;
 }

@@ -30,8 +30,50 @@ public static class OperationOutcomes
         return buffer.WrittenSpan.ToArray();
     }
 
-    /// <summary>An EHR's error body in our words; empty when it is not an OperationOutcome.</summary>
-    public static IReadOnlyList<OutcomeIssue> Read(ReadOnlySpan<byte> body, VendorProfile profile) => [];
+    /// <summary>
+    /// An EHR's error body in our words; empty when it is not an OperationOutcome. The vendor's code is the detail code: what
+    /// else it means (<see cref="OutcomeCode.SessionExpired"/>) is in <see cref="VendorProfile.OutcomeCodes"/>.
+    /// </summary>
+    public static IReadOnlyList<OutcomeIssue> Read(ReadOnlySpan<byte> body, VendorProfile profile)
+    {
+        var issues = new List<OutcomeIssue>();
+        try
+        {
+            var ahead = new Utf8JsonReader(body);
+            var reader = ahead;
+            return reader.Read() && reader.TokenType == JsonTokenType.StartObject && IsOutcome(ref ahead)
+                && ReadWhole(ref reader, profile, issues) ? issues : [];
+        }
+        catch (JsonException)
+        {
+            // An HTML page, a proxy's text, a cut body: the status has to speak for itself.
+            return [];
+        }
+    }
+
+    private static bool ReadWhole(ref Utf8JsonReader reader, VendorProfile profile, List<OutcomeIssue> issues)
+    {
+        OutcomeReader.Read(ref reader, profile, issues, out var report);
+        return report.Complete;
+    }
+
+    private static bool IsOutcome(ref Utf8JsonReader reader)
+    {
+        reader.Read();
+        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+        {
+            var isType = reader.ValueTextEquals("resourceType"u8);
+            reader.Read();
+            if (isType)
+            {
+                return reader.TokenType == JsonTokenType.String && reader.ValueTextEquals("OperationOutcome"u8);
+            }
+
+            reader.Skip();
+        }
+
+        return false;
+    }
 
     internal static void Write(Utf8JsonWriter json, IEnumerable<OutcomeIssue> issues)
     {

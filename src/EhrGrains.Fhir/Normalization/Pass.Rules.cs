@@ -1,0 +1,273 @@
+using System.Globalization;
+using System.Text;
+using System.Text.Json;
+
+namespace EhrGrains.Fhir.Normalization;
+
+/// <summary>What the rules do at the tokens that they concern.</summary>
+internal ref partial struct Pass
+{
+    /// <summary><c>2020-01-01T10:00:00</c>: the shortest time that FHIR allows, were it not for the missing offset.</summary>
+    private const int LocalTimeLength = 19;
+
+    private void OnId()
+    {
+        var original = Text();
+        var start = work.Ids.Length;
+        if (ResourceIds.PassesUnchanged(original))
+        {
+            work.Ids.Append(original);
+        }
+        else
+        {
+            AppendLegalId(work.Ids, original);
+            ReplaceText(work.Ids.Written[start..]);
+        }
+
+        id = start..work.Ids.Length;
+        if (source[typeName].SequenceEqual("Patient"u8))
+        {
+            NotePatient(work.Ids.Written[start..]);
+        }
+    }
+
+    private void OnReference(Member member)
+    {
+        var value = Text();
+        if (value.IsEmpty || value[0] == (byte)'#')
+        {
+            return;
+        }
+
+        var baseLength = rules.BaseLength(value);
+        var relative = value[baseLength..];
+        var slash = relative.IndexOf((byte)'/');
+        if (slash <= 0 || slash == relative.Length - 1 || !IsTypeName(relative[..slash]))
+        {
+            return;
+        }
+
+        var target = relative[..slash];
+        if (member == Member.Url && !target.SequenceEqual("Binary"u8))
+        {
+            // An attachment's url is a reference only to a Binary; other urls name definitions and places elsewhere.
+            return;
+        }
+
+        var rest = relative[(slash + 1)..];
+        var history = rest.IndexOf("/_history/"u8);
+        var tail = history < 0 ? [] : rest[history..];
+        var targetId = history < 0 ? rest : rest[..history];
+        if (!tail.IsEmpty && !ResourceIds.PassesUnchanged(tail["/_history/"u8.Length..]))
+        {
+            return;
+        }
+
+        var start = work.Text.Length;
+        work.Text.Append(target);
+        work.Text.Append("/"u8);
+        var idStart = work.Text.Length;
+        var changed = baseLength > 0;
+        if (ResourceIds.PassesUnchanged(targetId))
+        {
+            work.Text.Append(targetId);
+        }
+        else
+        {
+            AppendLegalId(work.Text, targetId);
+            changed = true;
+        }
+
+        if (member == Member.Reference && target.SequenceEqual("Patient"u8))
+        {
+            NotePatient(work.Text.Written[idStart..]);
+        }
+
+        if (changed)
+        {
+            work.Text.Append(tail);
+            ReplaceText(work.Text.Written[start..]);
+            if (baseLength > 0)
+            {
+                work.Count(Rule.RelativeReferences);
+            }
+        }
+
+        work.Text.Truncate(start);
+    }
+
+    private readonly void AppendLegalId(ByteBuffer buffer, ReadOnlySpan<byte> original)
+    {
+        var text = Encoding.UTF8.GetString(original);
+        var legal = ResourceIds.ToLegal(text, out var needsAlias);
+        if (needsAlias)
+        {
+            work.Aliases.Add(new IdAlias(legal, text));
+        }
+
+        work.Count(Rule.LegalIds);
+        Span<byte> bytes = stackalloc byte[ResourceIds.LengthMax];
+        buffer.Append(bytes[..Encoding.ASCII.GetBytes(legal, bytes)]);
+    }
+
+    private readonly void NotePatient(ReadOnlySpan<byte> legalId)
+    {
+        Span<char> chars = stackalloc char[ResourceIds.LengthMax];
+        var length = Encoding.ASCII.GetChars(legalId, chars);
+        var patients = work.Patients.GetAlternateLookup<ReadOnlySpan<char>>();
+        if (patients.Add(chars[..length]) && work.Patients.Count > Normalizer.PatientsMax)
+        {
+            throw Error(FhirFormatReason.TooManyPatients);
+        }
+    }
+
+    private void OnSystem(Member member)
+    {
+        var system = Text();
+        if (member == Member.TagSystem)
+        {
+            if (tagsOfOthers && system.SequenceEqual(RuleSet.TenantSystem))
+            {
+                Replace(QuotedUpstreamTenantSystem);
+            }
+
+            return;
+        }
+
+        if (rules.Applies(Rule.CodeSystems) && rules.CodeSystem(system) is { } canonical)
+        {
+            work.Count(Rule.CodeSystems);
+            Replace(canonical);
+        }
+    }
+
+    private void OnIdentifierValue()
+    {
+        var value = reader.ValueSpan;
+        var trimmed = value.Trim((byte)' ');
+        if (trimmed.Length == value.Length || trimmed.IsEmpty || !rules.Applies(Rule.IdentifierValues))
+        {
+            return;
+        }
+
+        work.Count(Rule.IdentifierValues);
+        Insert((int)reader.TokenStartIndex, "\""u8);
+        work.Output.Append(trimmed);
+        work.Output.Append("\""u8);
+        copied = (int)reader.BytesConsumed;
+    }
+
+    private void CloseIdentifierType()
+    {
+        if (!rules.Applies(Rule.IdentifierTypes) || Top.Seen.HasFlag(Seen.Coding))
+        {
+            return;
+        }
+
+        if (rules.IdentifierType(source[typeName], source[identifierText].Trim((byte)' ')) is { } coding)
+        {
+            work.Count(Rule.IdentifierTypes);
+            AddMember("\"coding\":["u8);
+            work.Output.Append(coding);
+            work.Output.Append("]"u8);
+        }
+    }
+
+    /// <summary>Puts the mapped Coding around the proprietary one that the reader stands on, which becomes its extension.</summary>
+    private bool MapClass()
+    {
+        if (type?.Name != "Encounter" || !rules.Applies(Rule.EncounterClass))
+        {
+            return false;
+        }
+
+        var ahead = reader;
+        ReadOnlySpan<byte> system = [];
+        ReadOnlySpan<byte> code = [];
+        while (ahead.Read() && ahead.TokenType == JsonTokenType.PropertyName)
+        {
+            var isSystem = ahead.ValueTextEquals("system"u8);
+            var isCode = ahead.ValueTextEquals("code"u8);
+            if (!ahead.Read())
+            {
+                break;
+            }
+
+            if (ahead.TokenType == JsonTokenType.String)
+            {
+                system = isSystem ? TextOf(ahead) : system;
+                code = isCode ? TextOf(ahead) : code;
+            }
+            else if (!ahead.TrySkip())
+            {
+                break;
+            }
+        }
+
+        if (rules.EncounterClass(system, code) is not { } mapped)
+        {
+            return false;
+        }
+
+        work.Count(Rule.EncounterClass);
+        Insert((int)reader.TokenStartIndex, mapped);
+        return true;
+    }
+
+    /// <summary>Gives a time without an offset the hospital's: FHIR R4 requires one (datatypes.html#dateTime).</summary>
+    private void OnTime()
+    {
+        if (!rules.Applies(Rule.ZonedTimes) || !TryGetLocalTime(reader.ValueSpan, out var local))
+        {
+            return;
+        }
+
+        var offset = rules.Zone.GetUtcOffset(local);
+        Span<byte> suffix = stackalloc byte[6];
+        suffix[0] = offset < TimeSpan.Zero ? (byte)'-' : (byte)'+';
+        offset.Duration().TryFormat(suffix[1..], out _, "hh\\:mm", CultureInfo.InvariantCulture);
+        work.Count(Rule.ZonedTimes);
+        Insert((int)reader.BytesConsumed - 1, suffix);
+    }
+
+    private void OnLastUpdated()
+    {
+        OnTime();
+        lastUpdated = TryGetLocalTime(reader.ValueSpan, out var local) ? new DateTimeOffset(local, rules.Zone.GetUtcOffset(local))
+            : reader.TryGetDateTimeOffset(out var at) ? at
+            : null;
+    }
+
+    /// <summary>
+    /// Reads a time that has no offset. In the hour that a change of clocks repeats or skips, the zone's answer is standard
+    /// time: the same for every reader.
+    /// </summary>
+    private static bool TryGetLocalTime(ReadOnlySpan<byte> value, out DateTime local)
+    {
+        local = default;
+        if (value.Length < LocalTimeLength || value[10] != (byte)'T')
+        {
+            return false;
+        }
+
+        var fraction = value[LocalTimeLength..];
+        if (!fraction.IsEmpty
+            && (fraction[0] != (byte)'.' || fraction.Length == 1 || fraction[1..].ContainsAnyExceptInRange((byte)'0', (byte)'9')))
+        {
+            return false;
+        }
+
+        Span<char> chars = stackalloc char[LocalTimeLength];
+        Encoding.ASCII.GetChars(value[..LocalTimeLength], chars);
+        return DateTime.TryParseExact(chars, "yyyy-MM-ddTHH:mm:ss", CultureInfo.InvariantCulture, DateTimeStyles.None, out local);
+    }
+
+    /// <summary>Replaces the string that the reader stands on by a text.</summary>
+    private void ReplaceText(ReadOnlySpan<byte> text)
+    {
+        Insert((int)reader.TokenStartIndex, "\""u8);
+        work.Output.Append(text);
+        work.Output.Append("\""u8);
+        copied = (int)reader.BytesConsumed;
+    }
+}
