@@ -1,11 +1,160 @@
+using System.Buffers;
+using System.Globalization;
+using System.Text.Json;
 using EhrGrains.Fhir.Vendors;
 
 namespace EhrGrains.Fhir.Capabilities;
 
-/// <summary>Writes the CapabilityStatement of the normalized surface.</summary>
+/// <summary>Writes the CapabilityStatement of the normalized surface: what a caller may ask of a tenant, and no more.</summary>
 public static class CapabilityStatements
 {
-    /// <summary>Writes what callers can ask of a tenant, true to its vendor profile.</summary>
-    public static byte[] Write(VendorProfile profile, string gatewayBase, string tenantName, DateTimeOffset date, bool summary) =>
-        throw new NotSupportedException(profile.Id + gatewayBase + tenantName + date + summary);
+    private const string SecurityService = "http://terminology.hl7.org/CodeSystem/restful-security-service";
+    private const string ObservationValue = "http://terminology.hl7.org/CodeSystem/v3-ObservationValue";
+
+    private static readonly string Version = typeof(CapabilityStatements).Assembly.GetName().Version!.ToString(3);
+
+    /// <summary>Writes it.</summary>
+    /// <param name="profile">What the tenant's EHR can do.</param>
+    /// <param name="gatewayBase">The gateway's FHIR base of the tenant.</param>
+    /// <param name="tenantName">The tenant's name for people.</param>
+    /// <param name="date">When what it says last changed.</param>
+    /// <param name="summary">Whether to leave out what FHIR R4 does not count to the summary: the search parameters.</param>
+    public static byte[] Write(VendorProfile profile, string gatewayBase, string tenantName, DateTimeOffset date, bool summary)
+    {
+        var buffer = new ArrayBufferWriter<byte>(16 * 1024);
+        using var json = new Utf8JsonWriter(buffer);
+        json.WriteStartObject();
+        json.WriteString("resourceType"u8, "CapabilityStatement"u8);
+        if (summary)
+        {
+            // R4 search.html#summary: a resource that is not whole says so.
+            json.WriteStartObject("meta"u8);
+            json.WriteStartArray("tag"u8);
+            WriteCoding(json, ObservationValue, "SUBSETTED");
+            json.WriteEndArray();
+            json.WriteEndObject();
+        }
+
+        json.WriteString("status"u8, "active"u8);
+        json.WriteString("date"u8, date.ToString("yyyy-MM-ddTHH:mm:sszzz", CultureInfo.InvariantCulture));
+        json.WriteString("kind"u8, "instance"u8);
+        json.WriteStartObject("software"u8);
+        json.WriteString("name"u8, "EhrGrains"u8);
+        json.WriteString("version"u8, Version);
+        json.WriteEndObject();
+        json.WriteStartObject("implementation"u8);
+        json.WriteString("description"u8, $"{tenantName}: {profile.Name}, normalized");
+        json.WriteString("url"u8, gatewayBase);
+        json.WriteEndObject();
+        json.WriteString("fhirVersion"u8, "4.0.1"u8);
+        json.WriteStartArray("format"u8);
+        json.WriteStringValue("application/fhir+json"u8);
+        json.WriteStringValue("json"u8);
+        json.WriteEndArray();
+        json.WriteStartArray("rest"u8);
+        WriteRest(json, profile, summary);
+        json.WriteEndArray();
+        json.WriteEndObject();
+        json.Flush();
+        return buffer.WrittenSpan.ToArray();
+    }
+
+    private static void WriteRest(Utf8JsonWriter json, VendorProfile profile, bool summary)
+    {
+        json.WriteStartObject();
+        json.WriteString("mode"u8, "server"u8);
+        json.WriteStartObject("security"u8);
+        json.WriteStartArray("service"u8);
+        json.WriteStartObject();
+        json.WriteStartArray("coding"u8);
+        WriteCoding(json, SecurityService, "SMART-on-FHIR");
+        json.WriteEndArray();
+        json.WriteEndObject();
+        json.WriteEndArray();
+        json.WriteEndObject();
+        json.WriteStartArray("resource"u8);
+        foreach (var (type, rules) in profile.Resources.OrderBy(r => r.Key, StringComparer.Ordinal))
+        {
+            if (rules.Read || rules.Search.Count > 0)
+            {
+                WriteResource(json, profile, type, rules, summary);
+            }
+        }
+
+        json.WriteEndArray();
+        json.WriteEndObject();
+    }
+
+    private static void WriteResource(Utf8JsonWriter json, VendorProfile profile, string type, ResourceRules rules, bool summary)
+    {
+        json.WriteStartObject();
+        json.WriteString("type"u8, type);
+        if (!summary && rules.RequiredAnyOf.Count > 0)
+        {
+            var combinations = string.Join(", or ", rules.RequiredAnyOf.Select(c => string.Join(" with ", c)));
+            json.WriteString("documentation"u8, $"A search needs {combinations}.");
+        }
+
+        json.WriteStartArray("interaction"u8);
+        WriteInteraction(json, rules.Read, "read"u8);
+        WriteInteraction(json, rules.Search.Count > 0, "search-type"u8);
+        json.WriteEndArray();
+        if (!summary && rules.Search.Count > 0)
+        {
+            WriteTexts(json, "searchInclude"u8, rules.Include);
+            WriteTexts(json, "searchRevInclude"u8, rules.RevInclude);
+            json.WriteStartArray("searchParam"u8);
+            foreach (var name in rules.Search)
+            {
+                WriteParameter(json, name, SearchParameterTypes.Find(type, name, profile.Search.OwnParameters)!);
+            }
+
+            WriteParameter(json, "_count", "number");
+            json.WriteEndArray();
+        }
+
+        json.WriteEndObject();
+    }
+
+    private static void WriteInteraction(Utf8JsonWriter json, bool offered, ReadOnlySpan<byte> code)
+    {
+        if (offered)
+        {
+            json.WriteStartObject();
+            json.WriteString("code"u8, code);
+            json.WriteEndObject();
+        }
+    }
+
+    private static void WriteParameter(Utf8JsonWriter json, string name, string type)
+    {
+        json.WriteStartObject();
+        json.WriteString("name"u8, name);
+        json.WriteString("type"u8, type);
+        json.WriteEndObject();
+    }
+
+    private static void WriteTexts(Utf8JsonWriter json, ReadOnlySpan<byte> name, IReadOnlyList<string> texts)
+    {
+        if (texts.Count == 0)
+        {
+            return;
+        }
+
+        json.WriteStartArray(name);
+        foreach (var text in texts)
+        {
+            json.WriteStringValue(text);
+        }
+
+        json.WriteEndArray();
+    }
+
+    private static void WriteCoding(Utf8JsonWriter json, string system, string code)
+    {
+        json.WriteStartObject();
+        json.WriteString("system"u8, system);
+        json.WriteString("code"u8, code);
+        json.WriteEndObject();
+    }
 }

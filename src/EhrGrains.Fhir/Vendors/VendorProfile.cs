@@ -74,6 +74,9 @@ public sealed record SearchRules
 
     /// <summary>Whether <see cref="Always"/> is needed on <c>next</c> links as well.</summary>
     public bool AlwaysOnNext { get; init; }
+
+    /// <summary>Search parameters that the vendor has beyond FHIR's, by name, with their FHIR search parameter type.</summary>
+    public IReadOnlyDictionary<string, string> OwnParameters { get; init; } = new Dictionary<string, string>();
 }
 
 /// <summary>What a vendor allows for one resource type.</summary>
@@ -93,6 +96,12 @@ public sealed record ResourceRules
 
     /// <summary>The largest page size that the EHR serves; 0: not known.</summary>
     public int CountMax { get; init; }
+
+    /// <summary>Values of <c>_include</c> that are understood, for example <c>MedicationRequest:medication</c>; <c>*</c>: any.</summary>
+    public IReadOnlyList<string> Include { get; init; } = [];
+
+    /// <summary>Values of <c>_revinclude</c> that are understood, for example <c>Provenance:target</c>.</summary>
+    public IReadOnlyList<string> RevInclude { get; init; } = [];
 }
 
 /// <summary>What a vendor's own outcome code means.</summary>
@@ -120,15 +129,27 @@ public sealed record OutcomeCode
 /// <summary>What is made right in a vendor's data. Each rule has one name, one test and one counter.</summary>
 public sealed record NormalizationRules
 {
-    /// <summary>Names of the rules in code that apply, in order.</summary>
+    /// <summary>
+    /// Names of the rules in code that apply, besides those that always do (references, ids, source, tag, repeated resources):
+    /// <c>identifier-types</c>, <c>identifier-values</c>, <c>encounter-class</c>, <c>code-systems</c>, <c>zoned-times</c>, <c>must-haves</c>.
+    /// </summary>
     public IReadOnlyList<string> Rules { get; init; } = [];
 
-    /// <summary>Identifier types known only by text, by that text (<c>EPI</c>, <c>EXTERNAL</c>), to an HL7 v2-0203 code (<c>MR</c>).</summary>
+    /// <summary>
+    /// Identifier types known only by text, by that text (<c>EPI</c>) or by resource type and text (<c>Practitioner/EXTERNAL</c>), to an
+    /// HL7 v2-0203 code (<c>PI</c>).
+    /// </summary>
     public IReadOnlyDictionary<string, string> IdentifierTypes { get; init; } = new Dictionary<string, string>();
 
-    /// <summary>Proprietary Encounter.class codes to v3-ActCode (<c>AMB</c>, <c>IMP</c>, <c>EMER</c>, …), by <c>system|code</c> or code.</summary>
+    /// <summary>
+    /// Proprietary Encounter.class codes to v3-ActCode (<c>AMB</c>, <c>IMP</c>, <c>EMER</c>, …), by <c>system|code</c>, or by the code alone
+    /// where the EHR gives no system.
+    /// </summary>
     public IReadOnlyDictionary<string, string> EncounterClasses { get; init; } = new Dictionary<string, string>();
 
-    /// <summary>Code systems written in a way FHIR does not, to the canonical URI, for example an OID to <c>http://loinc.org</c>.</summary>
+    /// <summary>
+    /// Code systems that the vendor writes in a way of its own, to the canonical URI; the usual OIDs of LOINC, SNOMED CT, RxNorm and
+    /// their like are known anyway.
+    /// </summary>
     public IReadOnlyDictionary<string, string> CodeSystems { get; init; } = new Dictionary<string, string>();
 }
