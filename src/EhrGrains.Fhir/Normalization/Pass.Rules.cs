@@ -13,6 +13,12 @@ internal ref partial struct Pass
     private void OnId()
     {
         var original = Text();
+        if (original.IsEmpty)
+        {
+            // Not an id at all (FHIR forbids empty strings): the resource counts as one without.
+            return;
+        }
+
         var start = work.Ids.Length;
         if (ResourceIds.PassesUnchanged(original))
         {

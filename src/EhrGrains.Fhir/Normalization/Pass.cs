@@ -105,7 +105,7 @@ internal ref partial struct Pass
         do
         {
             Read();
-            if (reader.CurrentDepth > Normalizer.DepthMax)
+            if (reader.CurrentDepth >= Normalizer.DepthMax && reader.TokenType is (JsonTokenType.StartObject or JsonTokenType.StartArray))
             {
                 throw Error(FhirFormatReason.TooDeep);
             }

@@ -1,0 +1,109 @@
+using EhrGrains.Contracts;
+using EhrGrains.Fhir.Vendors;
+
+namespace EhrGrains.Fhir.Tests.Vendors;
+
+public sealed class VendorProfileTests
+{
+    private const string Minimal = """
+        id: test
+        name: Test
+        sources: [a document]
+        auth: { methods: [private_key_jwt], scopeVersion: V2 }
+        search: { countParameter: _count }
+        resources:
+          Patient: { search: [_id, name], requiredAnyOf: [[_id], [name]] }
+        normalization: { rules: [code-systems] }
+        """;
+
+    [Fact]
+    public void The_built_in_profiles_load_and_name_their_sources()
+    {
+        VendorProfiles.All.Select(p => p.Id).ShouldBe(["athenahealth", "epic", "oracle-health", "us-core"]);
+        VendorProfiles.All.ShouldAllBe(p => p.Sources.Count > 0 && p.Resources.ContainsKey("Patient"));
+        VendorProfiles.Find("epic")!.Resources.Count.ShouldBe(59);
+        VendorProfiles.Find("nobody").ShouldBeNull();
+    }
+
+    [Fact]
+    public void A_profile_says_what_the_file_says()
+    {
+        var athena = VendorProfiles.Find("athenahealth")!;
+
+        athena.Search.Always["ah-practice"].ShouldBe("Organization/a-1.Practice-{practice}");
+        athena.Search.AlwaysOnNext.ShouldBeTrue();
+        athena.Resources["MedicationRequest"].RequiredAnyOf.ShouldBe([["_id"], ["patient", "intent"]]);
+        athena.OutcomeCodes["too-costly"].Incomplete.ShouldBeTrue();
+        var oracle = VendorProfiles.Find("oracle-health")!;
+        (oracle.Resources["Observation"].CountDefault, oracle.Resources["Observation"].CountMax).ShouldBe((50, 200));
+        oracle.Auth.ExpiresInDefault.ShouldBe(570);
+        oracle.Resources["Binary"].Read.ShouldBeTrue();
+        oracle.Resources["Binary"].Search.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public void A_minimal_profile_loads() => Read(Minimal).Resources["Patient"].Search.ShouldBe(["_id", "name"]);
+
+    [Theory]
+    [InlineData("name: Test", "name: Test\nnam: Test", "nam", "not known")]
+    [InlineData("id: test", "id: other", "id", "name of the file")]
+    [InlineData("sources: [a document]", "sources: []", "sources", "where the facts come from")]
+    [InlineData("private_key_jwt", "password", "auth.methods", "private_key_jwt")]
+    [InlineData("scopeVersion: V2", "scopeVersion: V3", "auth.scopeVersion", "V1, V2")]
+    [InlineData("scopeVersion: V2", "scopeVersion: V2, wildcardScopes: perhaps", "auth.wildcardScopes", "true or false")]
+    [InlineData("countParameter: _count", "countParameter: _count, always: { a: 'x{y' }", "search.always", "braces")]
+    [InlineData("countParameter: _count", "countParameter: _count, ownParameters: { a: text }", "search.ownParameters", "parameter types")]
+    [InlineData("Patient:", "Patience:", "resources.Patience", "resource type")]
+    [InlineData("[_id, name]", "[_id, name, madeUp]", "resources.Patient.search", "madeUp")]
+    [InlineData("[_id, name]", "[_id, name, name]", "resources.Patient.search", "different")]
+    [InlineData("[[_id], [name]]", "[[_id], [family]]", "resources.Patient.requiredAnyOf", "parameters of search")]
+    [InlineData("[[_id], [name]]", "[[_id], []]", "resources.Patient.requiredAnyOf.1", "list of texts")]
+    [InlineData("[[_id], [name]]", "[[_id], [name]], countDefault: 9, countMax: 5", "resources.Patient.countDefault", "countMax")]
+    [InlineData("[[_id], [name]]", "[[_id], [name]], countMax: many", "resources.Patient.countMax", "whole number")]
+    [InlineData("[[_id], [name]]", "[[_id], [name]], revInclude: [Provenance]", "resources.Patient.revInclude", "Type:parameter")]
+    [InlineData("[[_id], [name]]", "[[_id], [name]], serch: [x]", "resources.Patient.serch", "not known")]
+    [InlineData("[code-systems]", "[code-system]", "normalization.rules", "encounter-class")]
+    [InlineData("[code-systems]", "[identifier-types], identifierTypes: { EPI: QQ }", "normalization.identifierTypes", "v2-0203")]
+    [InlineData("[code-systems]", "[code-systems], identifierTypes: { EPI: MR }", "normalization.identifierTypes", "no effect")]
+    [InlineData("[code-systems]", "[encounter-class], encounterClasses: { x: INPATIENT }", "normalization.encounterClasses", "v3-ActCode")]
+    [InlineData("[code-systems]", "[code-systems], codeSystems: { x: loinc }", "normalization.codeSystems", "absolute")]
+    [InlineData("[code-systems]", "[code-systems], codeSystems: { x: 'http://loinc.org/' }", "normalization.codeSystems", "canonical")]
+    [InlineData("name: Test", "name: Test\noutcomeCodes: { '1': { issue: nonsense, severity: error, meaning: X. } }", "outcomeCodes.1.issue", "issue type")]
+    [InlineData("name: Test", "name: Test\noutcomeCodes: { '1': { issue: invalid, severity: bad, meaning: X. } }", "outcomeCodes.1.severity", "fatal")]
+    [InlineData("name: Test", "name: Test\noutcomeCodes: { '1': { issue: invalid, severity: error, meaning: X } }", "outcomeCodes.1.meaning", "sentence")]
+    public void A_mistake_is_told_by_its_path(string right, string wrong, string path, string message)
+    {
+        var problem = Refused(Minimal.Replace(right, wrong, StringComparison.Ordinal)).ShouldHaveSingleItem();
+
+        problem.Path.ShouldBe($"test.yaml: {path}");
+        problem.Message.ShouldContain(message);
+    }
+
+    [Fact]
+    public void All_mistakes_are_told_at_once()
+    {
+        var problems = Refused("""
+            id: test
+            nmae: Test
+            sources: [x]
+            auth: { methods: [magic], scopeVersion: V9 }
+            search: {}
+            resources: { Nothing: { search: [what] } }
+            normalization: { rules: [nonsense] }
+            """);
+
+        problems.Select(p => p.Path["test.yaml: ".Length..]).ShouldBe(
+            ["name", "nmae", "auth.methods", "auth.scopeVersion", "search.countParameter", "resources.Nothing", "resources.Nothing.search", "normalization.rules"],
+            ignoreOrder: true);
+    }
+
+    [Theory]
+    [InlineData("a: [")]
+    [InlineData("a: 1\na: 2")]
+    [InlineData("")]
+    public void What_is_not_YAML_is_told(string text) => Refused(text).ShouldHaveSingleItem().Code.ShouldBe("EHR-VEN-002");
+
+    private static VendorProfile Read(string text) => ProfileReader.Read("test.yaml", new StringReader(text));
+
+    private static Problem[] Refused(string text) => Should.Throw<ProblemException>(() => Read(text)).Problems;
+}
