@@ -1,0 +1,43 @@
+using CsCheck;
+using EhrGrains.Contracts.Apps;
+using EhrGrains.Contracts.Tenants;
+
+namespace EhrGrains.Contracts.Tests;
+
+public sealed class GrainKeysTests
+{
+    private static readonly Gen<string> Labels =
+        Gen.Select(Gen.Char['a', 'z'], Gen.String["abcdefghijklmnopqrstuvwxyz0123456789-", 0, 62], (first, rest) => first + rest);
+
+    [Fact]
+    public void The_tenant_of_a_key_is_the_tenant_that_it_was_made_for() => Labels.Sample(label =>
+    {
+        var tenant = TenantId.Parse(label);
+        foreach (var key in new[] { GrainKeys.Tenant(tenant), GrainKeys.TokenSession(tenant, GrainKeys.BackendPurpose), GrainKeys.Paging(tenant, "x1") })
+        {
+            GrainKeys.TryGetTenant(key, out var read).ShouldBeTrue();
+            read.ShouldBe(tenant);
+            GrainKeys.TryGetApp(key, out _).ShouldBeFalse();
+        }
+    });
+
+    [Fact]
+    public void The_key_of_an_app_names_no_tenant() => Labels.Sample(label =>
+    {
+        var app = AppId.Parse(label);
+        foreach (var key in new[] { GrainKeys.App(app), GrainKeys.Paging(app, "x1") })
+        {
+            GrainKeys.TryGetTenant(key, out _).ShouldBeFalse();
+            GrainKeys.TryGetApp(key, out var read).ShouldBeTrue();
+            read.ShouldBe(app);
+        }
+    });
+
+    [Fact]
+    public void No_other_text_is_a_tenant_id() => Gen.String.Sample(text =>
+    {
+        var expected = text.Length is >= 1 and <= 63 && text[0] is >= 'a' and <= 'z'
+            && text.All(c => c is (>= 'a' and <= 'z') or (>= '0' and <= '9') or '-');
+        TenantId.TryParse(text, out _).ShouldBe(expected);
+    });
+}
