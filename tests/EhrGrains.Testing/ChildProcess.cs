@@ -60,11 +60,11 @@ public sealed class ChildProcess : IAsyncDisposable
         {
             await child.ready.Task.WaitAsync(TimeSpan.FromSeconds(60), cancellationToken);
         }
-        catch (TimeoutException)
+        catch (TimeoutException e)
         {
             var said = child.Output;
             await child.DisposeAsync();
-            throw new TimeoutException($"{assembly} was not ready within 60 s. It said:\n{said}");
+            throw new TimeoutException($"{assembly} was not ready within 60 s. It said:\n{said}", e);
         }
 
         return child;
@@ -97,7 +97,7 @@ public sealed class ChildProcess : IAsyncDisposable
         {
             Signal(SignalContinue);
             process.Kill(entireProcessTree: true);
-            await process.WaitForExitAsync();
+            await process.WaitForExitAsync(CancellationToken.None);
         }
 
         process.Dispose();

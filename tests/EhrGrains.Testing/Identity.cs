@@ -39,14 +39,14 @@ public sealed class Identity : IDisposable
         var file = JsonDocument.Parse(File.ReadAllBytes(path)).RootElement;
         var jwk = file.GetProperty("privateJwk");
         byte[] Bytes(string name) => Base64UrlEncoder.DecodeBytes(jwk.GetProperty(name).GetString());
-        var key = ECDsa.Create(new ECParameters
+        var pair = ECDsa.Create(new ECParameters
         {
             Curve = ECCurve.NamedCurves.nistP384,
             Q = new ECPoint { X = Bytes("x"), Y = Bytes("y") },
             D = Bytes("d"),
         });
-        var tokenEndpoint = new Uri(new Uri(file.GetProperty("url").GetString()!), "/oauth/token");
-        return new Identity(file.GetProperty("clientId").GetString()!, scope, http, tokenEndpoint, key, jwk.GetProperty("kid").GetString()!);
+        var endpoint = new Uri(new Uri(file.GetProperty("url").GetString()!), "/oauth/token");
+        return new Identity(file.GetProperty("clientId").GetString()!, scope, http, endpoint, pair, jwk.GetProperty("kid").GetString()!);
     }
 
     public string ClientId { get; }

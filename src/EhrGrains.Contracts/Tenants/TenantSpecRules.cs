@@ -168,7 +168,7 @@ public static class TenantSpecRules
 
         var address = IPAddress.TryParse(uri.IdnHost.Trim('[', ']'), out var literal) ? literal : null;
         var loopback = address is not null && IPAddress.IsLoopback(address);
-        if (loopback && (environment != TenantEnvironment.Sandbox || !networks.Any(network => network.Contains(address!))))
+        if (loopback && (environment != TenantEnvironment.Sandbox || !networks.Any(network => Covers(network, address!))))
         {
             problems.Add(new("EHR-TEN-015", path, "A loopback address is taken only in a sandbox whose privateNetworks name it, for example 127.0.0.1/32."));
         }
@@ -198,7 +198,7 @@ public static class TenantSpecRules
         for (var i = 0; i < ranges.Length; i++)
         {
             var path = $"connection.privateNetworks[{i}]";
-            if (!IPNetwork.TryParse(ranges[i], out var network))
+            if (!TryParseNetwork(ranges[i], out var network))
             {
                 problems.Add(new("EHR-TEN-021", path, "Write the range as CIDR with the host bits zero, for example 10.20.0.0/16."));
             }
@@ -210,7 +210,7 @@ public static class TenantSpecRules
             {
                 problems.Add(new("EHR-TEN-023", path, "The range holds link-local, multicast, unspecified or address-translating addresses, which are never allowed."));
             }
-            else if (environment != TenantEnvironment.Sandbox && (IPAddress.IsLoopback(network.BaseAddress) || network.Contains(IPAddress.IPv6Loopback)))
+            else if (environment != TenantEnvironment.Sandbox && (IPAddress.IsLoopback(network.BaseAddress) || Covers(network, IPAddress.IPv6Loopback)))
             {
                 problems.Add(new("EHR-TEN-024", path, "Loopback addresses are allowed only in a sandbox."));
             }
@@ -223,8 +223,31 @@ public static class TenantSpecRules
         return networks;
     }
 
+    // The parser clears host bits without a word; who wrote 10.20.1.0/16 meant something else.
+    private static bool TryParseNetwork(string range, out IPNetwork network) =>
+        IPNetwork.TryParse(range, out network)
+        && IPAddress.TryParse(range.AsSpan(0, range.IndexOf('/', StringComparison.Ordinal)), out var written)
+        && written.Equals(network.BaseAddress);
+
     private static bool Overlap(IPNetwork a, IPNetwork b) =>
-        a.BaseAddress.AddressFamily == b.BaseAddress.AddressFamily && (a.Contains(b.BaseAddress) || b.Contains(a.BaseAddress));
+        SharePrefix(a.BaseAddress, b.BaseAddress, Math.Min(a.PrefixLength, b.PrefixLength));
+
+    private static bool Covers(IPNetwork network, IPAddress address) => SharePrefix(network.BaseAddress, address, network.PrefixLength);
+
+    // By the bits and not by IPNetwork.Contains, which takes an IPv4-mapped address for an IPv4 address and then finds
+    // ::ffff:0:0 in any IPv6 network.
+    private static bool SharePrefix(IPAddress a, IPAddress b, int bits)
+    {
+        Span<byte> x = stackalloc byte[16];
+        Span<byte> y = stackalloc byte[16];
+        if (a.AddressFamily != b.AddressFamily || !a.TryWriteBytes(x, out _) || !b.TryWriteBytes(y, out _))
+        {
+            return false;
+        }
+
+        var whole = bits / 8;
+        return x[..whole].SequenceEqual(y[..whole]) && (bits % 8 == 0 || ((x[whole] ^ y[whole]) >> (8 - (bits % 8))) == 0);
+    }
 
     private static void AddScopes(List<Problem> problems, string[] scopes)
     {

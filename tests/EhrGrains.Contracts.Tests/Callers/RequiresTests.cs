@@ -1,7 +1,6 @@
 using System.Reflection;
 using EhrGrains.Contracts.Callers;
 using EhrGrains.Contracts.Tenants;
-using Orleans;
 
 namespace EhrGrains.Contracts.Tests.Callers;
 
