@@ -42,8 +42,8 @@ internal sealed class SqliteDataSource(string connectionString, int connectionsM
         }
     }
 
-    // Nothing of ours or of Orleans opens synchronously.
-    protected override DbConnection CreateDbConnection() => throw new NotSupportedException("Open the connection asynchronously.");
+    // Nothing of ours or of Orleans opens one of these: Orleans' providers only look at its type when they start.
+    protected override DbConnection CreateDbConnection() => new SqliteConnection(connectionString);
 
     protected override void Dispose(bool disposing)
     {
