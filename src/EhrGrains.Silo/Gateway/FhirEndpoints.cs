@@ -1,0 +1,93 @@
+using EhrGrains.Contracts;
+using EhrGrains.Contracts.Query;
+using EhrGrains.Contracts.Tenants;
+using EhrGrains.Grains.Callers;
+using EhrGrains.Silo.Configuration;
+using EhrGrains.Silo.Telemetry;
+
+namespace EhrGrains.Silo.Gateway;
+
+/// <summary>
+/// FHIR R4 over HTTP. A tenant id begins with a small letter and a resource type with a capital, so <c>/fhir/Patient</c> is a
+/// search over all tenants of the caller and <c>/fhir/st-mary/Patient</c> one at that tenant.
+/// </summary>
+internal static class FhirEndpoints
+{
+    private const string Type = "{type:regex(^[A-Z][A-Za-z]{{1,63}}$)}";
+    private const string Tenant = "{tenant:regex(^[a-z][a-z0-9-]{{0,62}}$)}";
+
+    internal static void MapFhir(this IEndpointRouteBuilder endpoints)
+    {
+        var fhir = endpoints.MapGroup("/fhir").ExcludeFromDescription();
+        fhir.MapGet($"{Tenant}/metadata", MetadataAsync).AllowAnonymous();
+        fhir.MapGet($"{Tenant}/{Type}", SearchAsync);
+        fhir.MapPost($"{Tenant}/{Type}/_search", SearchAsync);
+        fhir.MapGet($"{Tenant}/{Type}/{{id}}", ReadAsync);
+        fhir.MapGet(Type, SearchEverywhereAsync);
+        fhir.MapPost($"{Type}/_search", SearchEverywhereAsync);
+    }
+
+    private static Task MetadataAsync(HttpContext context, string tenant, FhirCalls calls) =>
+        calls.RunAsync(context, "capabilities", (grains, options, ct) => grains
+            .GetGrain<IEhrQueryGrain>(GrainKeys.Tenant(TenantId.Parse(tenant, null)))
+            .GetCapabilitiesAsync(FhirRequests.BaseOf(context.Request, options, tenant), ct));
+
+    private static Task SearchAsync(HttpContext context, string tenant, string type, FhirCalls calls) =>
+        calls.RunAsync(context, "search", async (grains, options, ct) => await grains
+            .GetGrain<IEhrQueryGrain>(GrainKeys.Tenant(TenantId.Parse(tenant, null)))
+            .SearchAsync(await FhirRequests.ReadSearchAsync(context.Request, type, FhirRequests.BaseOf(context.Request, options, tenant), ct), ct));
+
+    private static Task SearchEverywhereAsync(HttpContext context, string type, FhirCalls calls) =>
+        calls.RunAsync(context, "federated_search", async (grains, options, ct) => await grains
+            .GetGrain<IFederatedQueryGrain>(Federation.Key)
+            .SearchAsync(await FhirRequests.ReadSearchAsync(context.Request, type, FhirRequests.BaseOf(context.Request, options, null), ct), ct));
+
+    private static Task ReadAsync(HttpContext context, string tenant, string type, string id, FhirCalls calls) =>
+        calls.RunAsync(context, "read", (grains, options, ct) => grains
+            .GetGrain<IEhrQueryGrain>(GrainKeys.Tenant(TenantId.Parse(tenant, null)))
+            .ReadAsync(new FhirRead { Type = type, Id = id, GatewayBase = FhirRequests.BaseOf(context.Request, options, tenant) }, ct));
+}
+
+/// <summary>Runs a FHIR request as a grain call in the caller's name.</summary>
+internal sealed class FhirCalls(IGrainFactory grains, CallerTickets tickets, SiloOptions options, SiloMetrics metrics, TimeProvider time)
+{
+    internal async Task RunAsync(
+        HttpContext context, string op, Func<IGrainFactory, SiloOptions, CancellationToken, Task<FhirResponse>> call)
+    {
+        var start = time.GetTimestamp();
+        try
+        {
+            await AnswerAsync(context, call);
+        }
+        finally
+        {
+            metrics.Request(op, "live", context.Response.StatusCode, time.GetElapsedTime(start));
+        }
+    }
+
+    private async Task AnswerAsync(HttpContext context, Func<IGrainFactory, SiloOptions, CancellationToken, Task<FhirResponse>> call)
+    {
+        if (FhirNegotiation.FormatOf(context.Request) is null)
+        {
+            await Failures.WriteAsync(context, StatusCodes.Status406NotAcceptable, new Problem(
+                "EHR-GTW-003", "Accept", "Answers are application/fhir+json or application/fhir+xml, FHIR version 4.0."));
+            return;
+        }
+
+        // RFC 9111 §5.2.1.7. Copies of patient records are not kept, so there is nothing to answer from but the EHR itself.
+        if (context.Request.GetTypedHeaders().CacheControl?.OnlyIfCached == true)
+        {
+            await Failures.WriteAsync(context, StatusCodes.Status504GatewayTimeout, new Problem(
+                "EHR-GTW-004", "Cache-Control", "Nothing is stored here; ask without only-if-cached."));
+            return;
+        }
+
+        FhirResponse answer;
+        using (context.Features.Get<Caller>() is { } caller ? tickets.Enter(caller) : default(IDisposable))
+        {
+            answer = await call(grains, options, context.RequestAborted);
+        }
+
+        await FhirResponses.WriteAsync(context, answer);
+    }
+}

@@ -1,0 +1,54 @@
+using EhrGrains.Connect;
+using EhrGrains.Silo.Admin;
+using EhrGrains.Silo.Configuration;
+using EhrGrains.Silo.Gateway;
+using EhrGrains.Silo.Health;
+using EhrGrains.Silo.Hosting;
+using EhrGrains.Silo.OAuth;
+using EhrGrains.Silo.Telemetry;
+using Microsoft.Extensions.Options;
+
+namespace EhrGrains.Silo;
+
+/// <summary>A silo with its gateway: the composition root.</summary>
+public static class SiloHost
+{
+    /// <summary>
+    /// Puts a silo together from appsettings.json, environment and command line (section <see cref="SiloOptions.Section"/>).
+    /// Nothing is opened or listened to before it is started.
+    /// </summary>
+    /// <exception cref="OptionsValidationException">Settings are unknown or wrong; all of them are named.</exception>
+    public static WebApplication Build(string[] args)
+    {
+        var builder = WebApplication.CreateBuilder(args);
+        var options = SiloOptionsReader.Read(builder.Configuration);
+        builder.Services.AddSingleton(options);
+        builder.Services.AddSingleton(TimeProvider.System);
+
+        // Started in this order, stopped in the reverse one: http drains first, then grains, and the audit log is the last to go.
+        builder.AddSiloTelemetry();
+        builder.Services.AddSiloStorage(options);
+        builder.Services.AddEhrGrainsConnect();
+        builder.AddSiloCluster(options);
+        if (options.Auth.ExternalIssuer is null)
+        {
+            builder.Services.AddAuthorizationServer(options);
+        }
+
+        builder.Services.AddFirstAdministrator();
+        builder.Services.AddSiloHealth();
+        builder.Services.AddDrain(options);
+        builder.Services.AddGateway(options);
+        builder.Services.AddAdmin();
+        builder.AddHttp(options);
+
+        var app = builder.Build();
+        app.UseGateway(options);
+        app.MapFhir();
+        app.MapSmartConfiguration();
+        app.MapTenantKeys();
+        app.MapAdmin();
+        app.MapSiloHealth();
+        return app;
+    }
+}
