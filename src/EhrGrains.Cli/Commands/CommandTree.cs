@@ -1,0 +1,50 @@
+using System.CommandLine;
+using System.CommandLine.Invocation;
+using EhrGrains.Cli.Results;
+
+namespace EhrGrains.Cli.Commands;
+
+/// <summary>All commands; one file for each noun.</summary>
+internal static class CommandTree
+{
+    internal static RootCommand Build()
+    {
+        var root = new RootCommand("ehrgrains: onboards hospitals, rotates their credentials, queries them. docs/cli.md has the whole reference.")
+        {
+            TenantCommand.Build(),
+            ApplyCommand.Build(),
+            CredentialCommand.Build(),
+            AppCommand.Build(),
+            GrantCommand.Build(),
+            GrantCommand.BuildRevoke(),
+            QueryCommand.Build(),
+            AuditCommand.Build(),
+            BudgetCommand.Build(),
+            TokenCommand.Build(),
+            DbCommand.Build(),
+            DoctorCommand.Build(),
+            VersionCommand.Build(),
+        };
+        GlobalOptions.AddTo(root);
+        return root;
+    }
+
+    internal static async Task<int> RunAsync(string[] args, CancellationToken cancellationToken)
+    {
+        var arguments = Build().Parse(args);
+        var streams = new InvocationConfiguration { EnableDefaultExceptionHandler = false };
+        if (arguments.Action is not ParseErrorAction)
+        {
+            return await arguments.InvokeAsync(streams, cancellationToken);
+        }
+
+        // Not the library's way, which prints the help to standard output, where only results belong.
+        foreach (var error in arguments.Errors)
+        {
+            await streams.Error.WriteLineAsync($"error: {error.Message}");
+        }
+
+        await streams.Error.WriteLineAsync("--help says how the command is written.");
+        return (int)ExitCode.Usage;
+    }
+}

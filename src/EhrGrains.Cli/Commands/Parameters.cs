@@ -1,0 +1,68 @@
+using System.CommandLine;
+using EhrGrains.Contracts.Apps;
+using EhrGrains.Contracts.Tenants;
+
+namespace EhrGrains.Cli.Commands;
+
+/// <summary>The arguments and options that several commands have.</summary>
+internal static class Parameters
+{
+    internal static Argument<TenantId> Tenant() => new("TENANT")
+    {
+        Description = "The tenant's id.",
+        CustomParser = result =>
+        {
+            if (!TenantId.TryParse(result.Tokens[0].Value, out var tenant))
+            {
+                result.AddError("TENANT has 1 to 63 characters: a-z, 0-9 and '-', starting with a letter.");
+            }
+
+            return tenant;
+        },
+    };
+
+    internal static Argument<AppId> App() => new("APP")
+    {
+        Description = "The app's id, which is its OAuth client id.",
+        CustomParser = result =>
+        {
+            if (!AppId.TryParse(result.Tokens[0].Value, out var app))
+            {
+                result.AddError("APP has 1 to 63 characters: a-z, 0-9 and '-', starting with a letter.");
+            }
+
+            return app;
+        },
+    };
+
+    internal static Option<string> Text(string name, string helpName, string description, bool isRequired = false) =>
+        new(name) { Description = description, HelpName = helpName, Required = isRequired };
+
+    internal static Option<string[]> Texts(string name, string helpName, string description) =>
+        new(name) { Description = description + " Can be repeated.", HelpName = helpName, DefaultValueFactory = _ => [] };
+
+    /// <summary>One of the words of an enum; its zero when left out.</summary>
+    internal static Option<TEnum> Word<TEnum>(string name, string description, params string[] aliases)
+        where TEnum : struct, Enum =>
+        Word<TEnum, TEnum>(name, $"{description} [default: {Words.Of(default(TEnum))}]", word => word, aliases);
+
+    /// <summary>One of the words of an enum; null when left out.</summary>
+    internal static Option<TEnum?> OptionalWord<TEnum>(string name, string description)
+        where TEnum : struct, Enum => Word<TEnum, TEnum?>(name, description, word => word);
+
+    private static Option<TValue> Word<TEnum, TValue>(string name, string description, Func<TEnum, TValue> convert, params string[] aliases)
+        where TEnum : struct, Enum => new(name, aliases)
+        {
+            Description = description,
+            HelpName = string.Join("|", Words.All<TEnum>()),
+            CustomParser = result =>
+            {
+                if (!Words.TryParse<TEnum>(result.Tokens[0].Value, out var value))
+                {
+                    result.AddError($"{name} is one of: {string.Join(", ", Words.All<TEnum>())}.");
+                }
+
+                return convert(value);
+            },
+        };
+}

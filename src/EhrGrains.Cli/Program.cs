@@ -1,0 +1,3 @@
+using EhrGrains.Cli.Commands;
+
+return await CommandTree.RunAsync(args, CancellationToken.None);

@@ -1,0 +1,141 @@
+using EhrGrains.Contracts;
+using EhrGrains.Contracts.Credentials;
+using EhrGrains.Contracts.Tenants;
+using YamlDotNet.Core;
+using YamlDotNet.Core.Events;
+using YamlDotNet.RepresentationModel;
+
+namespace EhrGrains.Cli.TenantFiles;
+
+/// <summary>
+/// Reads YAML text as a tenant. Strict, and it does not stop at the first error: a deserializer would, so the YAML nodes, which
+/// know their lines, are read here.
+/// </summary>
+internal static class TenantFileReader
+{
+    // A tenant has three levels; more is a mistake, and unbounded depth would overflow the stack of the node loader.
+    private const int DepthMax = 8;
+
+    internal static TenantFile Read(string name, string text)
+    {
+        var lines = new Dictionary<string, int>(StringComparer.Ordinal);
+        var problems = new List<FileProblem>();
+        TenantSpec? spec = null;
+        if (CheckSyntax(name, text, problems))
+        {
+            var yaml = new YamlStream();
+            try
+            {
+                yaml.Load(new StringReader(text));
+                var root = new YamlSection(name, yaml.Documents[0].RootNode, lines, problems);
+                spec = root.IsMapping ? Bind(root) : null;
+            }
+            catch (YamlException e)
+            {
+                // A key that stands twice in one mapping is only seen when the nodes are put together.
+                problems.Add(Unreadable(name, e));
+            }
+        }
+
+        var file = new TenantFile(name, spec, lines, []);
+        if (spec is not null)
+        {
+            // What could not even be read, or is in what could not be read, is not complained of a second time.
+            var known = problems.ConvertAll(problem => problem.Problem.Path);
+            problems.AddRange(file.Place(TenantSpecRules.Validate(spec).Where(problem => !known.Exists(path => Covers(path, problem.Path)))));
+        }
+
+        return file with { Problems = [.. problems.OrderBy(problem => problem.Line)] };
+    }
+
+    // One pass over the events, before any node is made: what YAML can do and a tenant file must not.
+    private static bool CheckSyntax(string name, string text, List<FileProblem> problems)
+    {
+        try
+        {
+            var parser = new Parser(new StringReader(text));
+            var depth = 0;
+            var documents = 0;
+            while (parser.MoveNext())
+            {
+                var step = parser.Current!;
+                depth += step.NestingIncrease;
+                documents += step is DocumentStart ? 1 : 0;
+                if (step is AnchorAlias or NodeEvent { Anchor.IsEmpty: false })
+                {
+                    problems.Add(At(name, step, "EHR-CLI-021", "Anchors and aliases (& and *) are not used in tenant files; write the value."));
+                }
+                else if (step is NodeEvent { Tag.IsEmpty: false })
+                {
+                    problems.Add(At(name, step, "EHR-CLI-022", "Tags (!) are not used in tenant files; write the plain value."));
+                }
+                else if (step is DocumentStart && documents == 2)
+                {
+                    problems.Add(At(name, step, "EHR-CLI-023", "A second document starts here; a tenant has one file."));
+                }
+                else if (depth > DepthMax)
+                {
+                    problems.Add(At(name, step, "EHR-CLI-024", $"Nested deeper than {DepthMax} levels."));
+                    return false;
+                }
+            }
+
+            if (documents == 0)
+            {
+                problems.Add(new FileProblem(name, 1, new Problem("EHR-CLI-025", "", "The file is empty; it must state one tenant.")));
+            }
+        }
+        catch (YamlException e)
+        {
+            problems.Add(Unreadable(name, e));
+        }
+
+        return problems.Count == 0;
+    }
+
+    private static TenantSpec Bind(YamlSection root)
+    {
+        var connection = root.Section("connection");
+        var budget = root.Section("budget");
+        var defaults = new BudgetSpec();
+        var spec = new TenantSpec
+        {
+            Tenant = root.RequiredText("tenant"),
+            DisplayName = root.RequiredText("displayName"),
+            Environment = root.Word("environment", TenantEnvironment.Sandbox),
+            TimeZone = root.RequiredText("timeZone"),
+            Connection = new ConnectionSpec
+            {
+                Vendor = connection.RequiredText("vendor"),
+                BaseUrl = connection.RequiredText("baseUrl"),
+                ClientId = connection.RequiredText("clientId"),
+                AuthMethod = connection.Word("authMethod", ClientAuthMethod.PrivateKeyJwtEs384),
+                Scopes = connection.Texts("scopes"),
+                TokenEndpoint = connection.Text("tokenEndpoint"),
+                AssertionAudience = connection.Text("assertionAudience"),
+                Settings = connection.Pairs("settings"),
+                PrivateNetworks = connection.Texts("privateNetworks"),
+                TrustedCertificates = connection.Text("trustedCertificates"),
+            },
+            Budget = new BudgetSpec
+            {
+                Requests = (int?)budget.Number("requests", int.MaxValue) ?? defaults.Requests,
+                WindowSeconds = (int?)budget.Number("windowSeconds", int.MaxValue) ?? defaults.WindowSeconds,
+                Concurrency = (int?)budget.Number("concurrency", int.MaxValue) ?? defaults.Concurrency,
+                DailyQuota = budget.Number("dailyQuota", long.MaxValue),
+            },
+        };
+        connection.RefuseUnknown();
+        budget.RefuseUnknown();
+        root.RefuseUnknown();
+        return spec;
+    }
+
+    private static bool Covers(string outer, string path) => path == outer || outer.Length == 0 || path.StartsWith(outer + ".", StringComparison.Ordinal);
+
+    private static FileProblem At(string name, ParsingEvent step, string code, string message) =>
+        new(name, (int)step.Start.Line, new Problem(code, "", message));
+
+    private static FileProblem Unreadable(string name, YamlException e) =>
+        new(name, (int)e.Start.Line, new Problem("EHR-CLI-020", "", $"This is not YAML as it should be (column {e.Start.Column}): {e.Message}"));
+}
