@@ -17,7 +17,6 @@ internal enum Member : byte
     System,
     TagSystem,
     Url,
-    Time,
     SearchMode,
     Id,
     Source,
@@ -79,11 +78,11 @@ internal static class Members
         6 when name.SequenceEqual("system"u8) => Member.System,
         9 when name.SequenceEqual("reference"u8) => Member.Reference,
         10 when name.SequenceEqual("identifier"u8) => Member.Identifier,
-        _ => IsTime(name) ? Member.Time : Member.None,
+        _ => Member.None,
     };
 
-    // FHIR R4 elements of type dateTime and instant, by name: their type is not in the JSON.
-    private static bool IsTime(ReadOnlySpan<byte> name) =>
+    /// <summary>Whether an element is one of FHIR R4's of type dateTime or instant, by name: the type is not in the JSON.</summary>
+    internal static bool IsTime(ReadOnlySpan<byte> name) =>
         name.EndsWith("DateTime"u8) || name.EndsWith("Instant"u8) || name.EndsWith("Date"u8)
         || name.Length switch
         {

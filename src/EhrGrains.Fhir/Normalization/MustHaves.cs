@@ -11,11 +11,7 @@ internal sealed record MustHave(byte[] Name, bool Choice, byte[] Absent)
     /// <summary>Whether a property is this element. The <c>_name</c> of a primitive counts: it already says why there is no value.</summary>
     internal bool IsMetBy(ReadOnlySpan<byte> property)
     {
-        if (property.Length > 0 && property[0] == '_')
-        {
-            property = property[1..];
-        }
-
+        property = property.StartsWith((byte)'_') ? property[1..] : property;
         return property.StartsWith(Name)
             && (Choice ? property.Length > Name.Length && char.IsAsciiLetterUpper((char)property[Name.Length]) : property.Length == Name.Length);
     }

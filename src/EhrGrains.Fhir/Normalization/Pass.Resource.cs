@@ -120,6 +120,7 @@ internal ref partial struct Pass
     private Member OnProperty()
     {
         var name = PropertyName();
+        elementName = name;
         var kind = Top.Kind;
         var member = Members.Classify(kind, name);
         if (kind == Kind.Resource && type is { MustHaves.Length: > 0 })
@@ -223,6 +224,7 @@ internal ref partial struct Pass
         switch (member)
         {
             case Member.None:
+                OnText();
                 break;
             case Member.Reference or Member.Url:
                 OnReference(member);
@@ -241,9 +243,6 @@ internal ref partial struct Pass
                 break;
             case Member.TypeText:
                 identifierText = ((int)reader.TokenStartIndex + 1)..((int)reader.BytesConsumed - 1);
-                break;
-            case Member.Time:
-                OnTime();
                 break;
             case Member.VersionId:
                 versionId = reader.GetString();

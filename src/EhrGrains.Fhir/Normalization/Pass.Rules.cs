@@ -221,12 +221,17 @@ internal ref partial struct Pass
     }
 
     /// <summary>Gives a time without an offset the hospital's: FHIR R4 requires one (datatypes.html#dateTime).</summary>
-    private void OnTime()
+    private void OnText()
     {
-        if (!rules.Applies(Rule.ZonedTimes) || !TryGetLocalTime(reader.ValueSpan, out var local))
+        // The shape first: nearly every text fails it at once.
+        if (rules.ZonesTimes && TryGetLocalTime(reader.ValueSpan, out var local) && Members.IsTime(elementName))
         {
-            return;
+            AddOffset(local);
         }
+    }
+
+    private void AddOffset(DateTime local)
+    {
 
         var offset = rules.Zone.GetUtcOffset(local);
         Span<byte> suffix = stackalloc byte[6];
@@ -238,10 +243,17 @@ internal ref partial struct Pass
 
     private void OnLastUpdated()
     {
-        OnTime();
-        lastUpdated = TryGetLocalTime(reader.ValueSpan, out var local) ? new DateTimeOffset(local, rules.Zone.GetUtcOffset(local))
-            : reader.TryGetDateTimeOffset(out var at) ? at
-            : null;
+        if (!TryGetLocalTime(reader.ValueSpan, out var local))
+        {
+            lastUpdated = reader.TryGetDateTimeOffset(out var at) ? at : null;
+            return;
+        }
+
+        lastUpdated = new DateTimeOffset(local, rules.Zone.GetUtcOffset(local));
+        if (rules.ZonesTimes)
+        {
+            AddOffset(local);
+        }
     }
 
     /// <summary>

@@ -29,6 +29,7 @@ internal ref partial struct Pass
     private Range id;
     private string? versionId;
     private DateTimeOffset? lastUpdated;
+    private ReadOnlySpan<byte> elementName;
     private int mustHavesMet;
     private bool subsetted;
     private Range identifierText;

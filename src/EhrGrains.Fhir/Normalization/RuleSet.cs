@@ -25,6 +25,7 @@ internal sealed class RuleSet
         Profile = scope.Profile;
         Zone = scope.Zone;
         chosen = [.. data.Rules.Select(name => Rules.Optional[name])];
+        ZonesTimes = Applies(Rule.ZonedTimes);
         types = new(ResourceTypes.All.Select(t =>
             KeyValuePair.Create(t, new TypeRules(t, Applies(Rule.MustHaves) ? MustHaves.ByType.GetValueOrDefault(t, []) : []))));
         codeSystems = new(CodeSystems.Common.Where(s => !data.CodeSystems.ContainsKey(s.Key)).Concat(data.CodeSystems)
@@ -52,6 +53,9 @@ internal sealed class RuleSet
 
     /// <summary>The tenant's tag.</summary>
     internal byte[] Tag { get; }
+
+    /// <summary>Whether <see cref="Rule.ZonedTimes"/> applies; asked of every text.</summary>
+    internal bool ZonesTimes { get; }
 
     internal bool Applies(Rule rule) => chosen.Contains(rule);
 
