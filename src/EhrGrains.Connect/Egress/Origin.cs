@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Diagnostics.CodeAnalysis;
 
 namespace EhrGrains.Connect.Egress;
@@ -8,6 +9,8 @@ namespace EhrGrains.Connect.Egress;
 /// </summary>
 public readonly record struct Origin
 {
+    private static readonly SearchValues<char> HexDigits = SearchValues.Create("0123456789abcdef");
+
     private Origin(string scheme, string host, int port)
     {
         Scheme = scheme;
@@ -114,9 +117,21 @@ public readonly record struct Origin
             case UriHostNameType.Dns:
                 host = host.ToLowerInvariant();
                 host = host.EndsWith('.') ? host[..^1] : host;
-                return host.Length > 0 && !host.StartsWith('.') && !host.EndsWith('.') && !host.Contains("..", StringComparison.Ordinal);
+                return host.Length > 0
+                    && !host.StartsWith('.')
+                    && !host.EndsWith('.')
+                    && !host.Contains("..", StringComparison.Ordinal)
+                    && !EndsInNumber(host);
             default:
                 return false;
         }
+    }
+
+    // "4." is a name to Uri and "4" an address: what ends in a number is an IPv4 address or nothing (WHATWG URL §3.5).
+    private static bool EndsInNumber(string host)
+    {
+        var label = host.AsSpan(host.LastIndexOf('.') + 1);
+        return !label.ContainsAnyExceptInRange('0', '9')
+            || (label.StartsWith("0x", StringComparison.Ordinal) && !label[2..].ContainsAnyExcept(HexDigits));
     }
 }

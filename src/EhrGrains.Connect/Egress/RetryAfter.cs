@@ -23,7 +23,8 @@ internal static class RetryAfter
             return null;
         }
 
-        if (double.TryParse(value, NumberStyles.AllowLeadingSign | NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var seconds))
+        if (double.TryParse(value, NumberStyles.AllowLeadingSign | NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var seconds)
+            && !double.IsNaN(seconds))
         {
             return TimeSpan.FromSeconds(Math.Clamp(seconds, 0, Max.TotalSeconds));
         }

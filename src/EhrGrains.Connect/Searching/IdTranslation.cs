@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Text;
 using EhrGrains.Fhir.Normalization;
 
@@ -6,6 +7,8 @@ namespace EhrGrains.Connect.Searching;
 /// <summary>Turns the ids in a parameter's value back into the EHR's own.</summary>
 internal sealed class IdTranslation(string gatewayBase, Func<string, string?> alias)
 {
+    private static readonly SearchValues<char> Letters = SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz");
+
     private readonly string gatewayPrefix = gatewayBase + "/";
 
     /// <summary>
@@ -55,9 +58,6 @@ internal sealed class IdTranslation(string gatewayBase, Func<string, string?> al
             ? ("", part)
             : (reference[..(slash + 1)], reference[(slash + 1)..]);
     }
-
-    private static readonly System.Buffers.SearchValues<char> Letters =
-        System.Buffers.SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz");
 
     // FHIR R4 search.html#escaping: "\," is a comma in a value.
     private static List<string> Split(string value)

@@ -71,6 +71,11 @@ internal sealed class SearchDraft(FhirSearch search, TenantSpec tenant, VendorPr
             return; // how the gateway writes its answer, which is JSON
         }
 
+        if (name.Modifier != "missing")
+        {
+            given.Add(name.Base); // also when its value turns out wrong: that is then what is said, not that it is missing
+        }
+
         if (profile.Search.Always.ContainsKey(name.Base))
         {
             problems.Add(PlanIssues.Reserved(parameter.Name));
@@ -115,10 +120,6 @@ internal sealed class SearchDraft(FhirSearch search, TenantSpec tenant, VendorPr
         used.Add(parameter);
         sent.Add(new SearchParameter(parameter.Name, value));
         personal |= !Impersonal.Contains(name.Base);
-        if (name.Modifier != "missing")
-        {
-            given.Add(name.Base);
-        }
     }
 
     private void TakeCount(string value)
