@@ -2,6 +2,7 @@ using EhrGrains.Grains.Apps;
 using EhrGrains.Grains.Audit;
 using EhrGrains.Grains.Callers;
 using EhrGrains.Grains.Credentials;
+using EhrGrains.Grains.Query;
 using EhrGrains.Grains.Tenants;
 using EhrGrains.Grains.Tokens;
 using EhrGrains.Storage.Keys;
@@ -22,6 +23,7 @@ public static class GrainServices
     public static ISiloBuilder AddEhrGrains(this ISiloBuilder silo)
     {
         silo.AddTenants();
+        silo.AddQueries();
         silo.AddIncomingGrainCallFilter<CallerGate>();
         return silo;
     }

@@ -30,7 +30,7 @@ internal static class FhirEndpoints
     private static Task MetadataAsync(HttpContext context, string tenant, FhirCalls calls) =>
         calls.RunAsync(context, "capabilities", (grains, options, ct) => grains
             .GetGrain<IEhrQueryGrain>(GrainKeys.Tenant(TenantId.Parse(tenant, null)))
-            .GetCapabilitiesAsync(FhirRequests.BaseOf(context.Request, options, tenant), ct));
+            .GetCapabilitiesAsync(FhirRequests.BaseOf(context.Request, options, tenant), context.Request.Query["_summary"] == "true", ct));
 
     private static Task SearchAsync(HttpContext context, string tenant, string type, FhirCalls calls) =>
         calls.RunAsync(context, "search", async (grains, options, ct) => await grains
