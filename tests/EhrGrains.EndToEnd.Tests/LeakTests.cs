@@ -1,6 +1,5 @@
 using System.Text;
 using EhrGrains.EndToEnd.Tests.Harness;
-using EhrGrains.Sandbox;
 using Npgsql;
 
 namespace EhrGrains.EndToEnd.Tests;
@@ -12,13 +11,17 @@ namespace EhrGrains.EndToEnd.Tests;
 [Collection(nameof(ClusterCollection))]
 public sealed class LeakTests(ClusterFixture fixture)
 {
+    // Every family name and every record number of the simulated hospitals begins so (docs/sandbox.md).
+    private const string NameMarker = "Vexmoor";
+    private const string RecordMarker = "VXMRN";
+
     [Fact]
     public async Task Neither_names_nor_record_numbers_nor_secrets_are_in_the_database_or_the_logs()
     {
         var cancellationToken = TestContext.Current.CancellationToken;
         var cluster = fixture.Cluster;
         await UseEverythingAsync(cluster, cancellationToken);
-        var canaries = new List<string> { SandboxMarkers.FamilyName, SandboxMarkers.RecordNumber, await cluster.App.TokenAsync(cancellationToken) };
+        var canaries = new List<string> { NameMarker, RecordMarker, await cluster.App.TokenAsync(cancellationToken) };
         canaries.AddRange(cluster.Sites.Select(site => site.ClientSecret).OfType<string>());
         var forms = canaries.SelectMany(Forms).Distinct().ToArray();
 
@@ -42,9 +45,9 @@ public sealed class LeakTests(ClusterFixture fixture)
             {
                 $"/fhir/{site.Tenant}/{site.SharedPatientSearch}",
                 $"/fhir/{site.Tenant}/Patient/{site.LongChartPatientId}",
-                $"/fhir/{site.Tenant}/Patient?family={SandboxMarkers.FamilyName}&nonsense={SandboxMarkers.RecordNumber}",
+                $"/fhir/{site.Tenant}/Patient?family={NameMarker}&nonsense={RecordMarker}",
                 $"/fhir/{site.Tenant}/Observation?patient={site.LongChartPatientId}&category=laboratory&_count=10",
-                $"/fhir/{SandboxMarkers.FamilyName}/Patient/{SandboxMarkers.RecordNumber}",
+                $"/fhir/{NameMarker}/Patient/{RecordMarker}",
             })
             {
                 using var answer = await cluster.GetAsync(0, path, cancellationToken);
