@@ -12,25 +12,24 @@ namespace EhrGrains.Benchmarks;
 /// <summary>Normalizing a page of 50 laboratory results against a bare scan of its bytes, and against a pass through Firely's objects.</summary>
 internal static class NormalizationBenchmark
 {
-    internal static IEnumerable<string[]> Run()
+    internal static async Task<IEnumerable<string[]>> RunAsync()
     {
-        var page = PageAsync().GetAwaiter().GetResult();
+        var page = await PageAsync();
         var scope = new NormalizationScope(
             TenantId.Parse("lakeside"), new Uri("https://ehr.example/r4"), VendorProfiles.Find("oracle-health")!, TimeZoneInfo.Utc);
         var normalizer = new Normalizer(scope);
+        var request = new PageRequest("Observation", "https://gateway.example/fhir/lakeside");
         var output = new ArrayBufferWriter<byte>(page.Length * 2);
         var scan = Rate.Measure(() => Scan(page));
         var ours = Rate.Measure(() =>
         {
             output.ResetWrittenCount();
-            normalizer.NormalizePage(page, "https://gateway.example/fhir/lakeside", output);
+            normalizer.NormalizePage(page, request, output);
         });
         var firely = Rate.Measure(() => FirelyPeer.ThroughObjects(page));
-        foreach (var (name, rate) in new[] { ($"Utf8JsonReader, {page.Length:N0} bytes", scan), ("Normalizer", ours), ("Firely, parse and serialize", firely) })
-        {
-            yield return [name, Rate.Text(rate.PerCpuSecond), (rate.PerCpuSecond / scan.PerCpuSecond).ToString("F3", CultureInfo.InvariantCulture),
-                rate.AllocatedBytes.ToString("N0", CultureInfo.InvariantCulture)];
-        }
+        return new[] { ($"Utf8JsonReader, {page.Length:N0} bytes", scan), ("Normalizer", ours), ("Firely, parse and serialize", firely) }.Select(
+            row => (string[])[row.Item1, Rate.Text(row.Item2.PerCpuSecond), (row.Item2.PerCpuSecond / scan.PerCpuSecond).ToString("F3", CultureInfo.InvariantCulture),
+                row.Item2.AllocatedBytes.ToString("N0", CultureInfo.InvariantCulture)]);
     }
 
     private static void Scan(ReadOnlySpan<byte> page)

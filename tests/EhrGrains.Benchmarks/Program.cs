@@ -27,7 +27,7 @@ switch (args)
         Table(["", "requests/s", "ratio to YARP", "CPU µs a request", "errors"], await GatewayBenchmark.RunAsync(stop.Token));
         return 0;
     case ["normalize"]:
-        Table(["", "pages a CPU-second", "ratio to scan", "bytes allocated a page"], NormalizationBenchmark.Run());
+        Table(["", "pages a CPU-second", "ratio to scan", "bytes allocated a page"], await NormalizationBenchmark.RunAsync());
         return 0;
     case ["tenants"]:
         Table(["", "measured"], await TenantsBenchmark.RunAsync(stop.Token));
