@@ -14,7 +14,7 @@ public sealed class ProjectGraphTests
         ["EhrGrains.Silo"] = ["EhrGrains.Contracts", "EhrGrains.Fhir", "EhrGrains.Connect", "EhrGrains.Storage", "EhrGrains.Grains"],
         ["EhrGrains.Cli"] = ["EhrGrains.Contracts", "EhrGrains.Storage"],
         ["EhrGrains.Sandbox"] = [],
-        ["EhrGrains.Demo"] = ["EhrGrains.Contracts", "EhrGrains.Silo", "EhrGrains.Sandbox"],
+        ["EhrGrains.Demo"] = ["EhrGrains.Contracts", "EhrGrains.Silo", "EhrGrains.Sandbox", "EhrGrains.Cli"],
     };
 
     // Package name prefix → the projects of src that may reference it. A package that is not listed is free.
@@ -30,8 +30,8 @@ public sealed class ProjectGraphTests
         ["OpenIddict"] = ["EhrGrains.Silo"],
         ["OpenTelemetry"] = ["EhrGrains.Silo"],
         ["Polly"] = ["EhrGrains.Connect"],
-        ["Duende"] = ["EhrGrains.Connect", "EhrGrains.Cli", "EhrGrains.Demo"],
-        ["System.CommandLine"] = ["EhrGrains.Cli"],
+        ["Duende"] = ["EhrGrains.Connect", "EhrGrains.Cli"],
+        ["System.CommandLine"] = ["EhrGrains.Cli", "EhrGrains.Demo"],
         ["Spectre.Console"] = ["EhrGrains.Cli", "EhrGrains.Demo"],
         ["YamlDotNet"] = ["EhrGrains.Fhir", "EhrGrains.Cli"],
     };

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using EhrGrains.Cli.Contexts;
 using EhrGrains.Cli.Results;
 using EhrGrains.Contracts;
 using EhrGrains.Contracts.Apps;
@@ -15,6 +16,7 @@ internal static class AppCommand
         Add(),
         Show(),
         Disable(),
+        Token(),
     };
 
     private static Verb Add()
@@ -108,6 +110,16 @@ internal static class AppCommand
             ShowSpec);
     }
 
+    // The one command that prints a secret, because that is what it is for: a bearer token of minutes, for curl.
+    private static Verb Token() => new Verb("token", "Prints an access token of the context's app, for use with curl; it ends within minutes.").Answers(
+        async run =>
+        {
+            using var http = ClusterConnection.NewHttpClient(run.ReadContext());
+            using var tokens = new AccessTokens(run.ReadContext(), http, TimeProvider.System);
+            return new AppToken(await tokens.GetAsync(run.Stopping), tokens.ExpiresAt!.Value);
+        },
+        token => new Spectre.Console.Text(token.AccessToken));
+
     private static IRenderable ShowSpec(AppSpec app) => Tables.Facts(
         ("app", app.App), ("name", app.DisplayName), ("role", Words.Of(app.Role)),
         ("authenticates with", app.JsonWebKeySet is null ? "client secret" : "private_key_jwt"));
@@ -121,6 +133,9 @@ internal static class AppCommand
 /// <param name="ContextFile">The context file that was written; null: none.</param>
 /// <param name="Grants">Its grants that were made.</param>
 internal sealed record AddedApp(AppId App, AppRole Role, string? ContextFile, TenantScopes[] Grants);
+
+/// <summary>An access token.</summary>
+internal sealed record AppToken(string AccessToken, DateTimeOffset ExpiresAt);
 
 /// <summary>Scopes at a tenant.</summary>
 internal sealed record TenantScopes(TenantId Tenant, string[] Scopes);

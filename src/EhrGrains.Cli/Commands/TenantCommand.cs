@@ -32,13 +32,14 @@ internal static class TenantCommand
         var zone = Parameters.Text("--time-zone", "ZONE", "IANA zone of its clocks, for example America/Chicago.", isRequired: true);
         var environment = Parameters.Word<TenantEnvironment>("--environment", "Real patients or not.");
         var method = Parameters.Word<ClientAuthMethod>("--auth-method", "How we authenticate at its token endpoint.");
+        var scopes = Parameters.Texts("--scope", "SCOPE", "A scope that the hospital grants us. Default: all that the vendor profile reads.");
         var settings = Parameters.Texts("--setting", "NAME=VALUE", "A vendor setting, for example practice=195900.");
         var networks = Parameters.Texts("--private-network", "CIDR", "A network outside the public internet where it may be reached.");
         var requests = new Option<int>("--requests") { Description = "Contracted requests per second.", HelpName = "N", DefaultValueFactory = _ => 10 };
         var dryRun = new Option<bool>("--dry-run") { Description = "Only show what would be made." };
         return new Verb("add", "Registers a tenant as draft. For everything that can be stated use a file and «apply».")
         {
-            tenant, name, vendor, baseUrl, clientId, zone, environment, method, settings, networks, requests, dryRun,
+            tenant, name, vendor, baseUrl, clientId, zone, environment, method, scopes, settings, networks, requests, dryRun,
         }.Answers(
             async run =>
             {
@@ -54,6 +55,7 @@ internal static class TenantCommand
                         BaseUrl = run.Get(baseUrl),
                         ClientId = run.Get(clientId),
                         AuthMethod = run.Get(method),
+                        Scopes = run.Get(scopes),
                         Settings = ReadSettings(run.Get(settings)),
                         PrivateNetworks = run.Get(networks),
                     },

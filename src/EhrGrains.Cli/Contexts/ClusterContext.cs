@@ -125,23 +125,26 @@ public sealed class ClusterContext
         var privateJwk = new Dictionary<string, string>(publicJwk, StringComparer.Ordinal) { ["d"] = Base64UrlEncoder.Encode(parameters.D) };
         CryptographicOperations.ZeroMemory(parameters.D);
         var keySet = JsonSerializer.Serialize(new Dictionary<string, object>(StringComparer.Ordinal) { ["keys"] = new[] { publicJwk } });
-        return (For(app, JsonSerializer.SerializeToElement(privateJwk), null), keySet);
+        return (For(app.Value, JsonSerializer.SerializeToElement(privateJwk), null), keySet);
     }
 
     /// <summary>The same cluster for another app, with the client secret that its registration gave.</summary>
-    public ClusterContext WithSecret(AppId app, SecretText secret) => For(app, null, secret.Reveal());
+    public ClusterContext WithSecret(AppId app, SecretText secret) => For(app.Value, null, secret.Reveal());
+
+    /// <summary>The same app at another address: that of <paramref name="place"/>.</summary>
+    public ClusterContext At(ClusterContext place) => place.For(ClientId, PrivateJwk, ClientSecret);
 
     /// <inheritdoc/>
     public override string ToString() => $"{ClientId} at {Url}";
 
-    private ClusterContext For(AppId app, JsonElement? privateJwk, string? clientSecret) => new()
+    private ClusterContext For(string clientId, JsonElement? privateJwk, string? clientSecret) => new()
     {
         Url = Url,
         TokenUrl = TokenUrl,
         Gateway = Gateway,
         ClusterId = ClusterId,
         ServiceId = ServiceId,
-        ClientId = app.Value,
+        ClientId = clientId,
         PrivateJwk = privateJwk,
         ClientSecret = clientSecret,
         Tls = Tls,

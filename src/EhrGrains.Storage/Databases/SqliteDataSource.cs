@@ -42,9 +42,7 @@ internal sealed class SqliteDataSource(string connectionString, int connectionsM
         }
     }
 
-    protected override DbConnection OpenDbConnection() => throw new NotSupportedException("Open the connection asynchronously.");
-
-    // Orleans makes one to see of which driver it is, and does not open it.
+    // Nothing of ours or of Orleans opens one of these: Orleans' providers only look at its type when they start.
     protected override DbConnection CreateDbConnection() => new SqliteConnection(connectionString);
 
     protected override void Dispose(bool disposing)

@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using System.Text;
 using System.Text.Json;
 using EhrGrains.Fhir.Vendors;
@@ -8,23 +7,23 @@ namespace EhrGrains.Fhir.Normalization;
 /// <summary>What the pass has to know about a resource type.</summary>
 internal sealed record TypeRules(string Name, MustHave[] MustHaves);
 
-/// <summary>A vendor profile's data rules, ready for bytes: made once a profile and shared by all of its tenants.</summary>
-internal sealed class ProfileRules
+/// <summary>The rules of a scope, ready for bytes. Immutable.</summary>
+internal sealed class RuleSet
 {
     private const string OriginalClassUrl = "https://ehrgrains.dev/fhir/StructureDefinition/original-class";
-
-    private static readonly ConditionalWeakTable<VendorProfile, ProfileRules> Made = new();
 
     private readonly HashSet<Rule> chosen;
     private readonly ByteTable<TypeRules> types;
     private readonly ByteTable<byte[]> codeSystems;
     private readonly ByteTable<byte[]> identifierTypes;
     private readonly ByteTable<byte[]> encounterClasses;
+    private readonly byte[][] bases;
 
-    private ProfileRules(VendorProfile profile)
+    internal RuleSet(NormalizationScope scope)
     {
-        var data = profile.Normalization;
-        Profile = profile;
+        var data = scope.Profile.Normalization;
+        Profile = scope.Profile;
+        Zone = scope.Zone;
         chosen = [.. data.Rules.Select(name => Rules.Optional[name])];
         ZonesTimes = Applies(Rule.ZonedTimes);
         types = new(ResourceTypes.All.Select(t =>
@@ -34,14 +33,29 @@ internal sealed class ProfileRules
         identifierTypes = new(data.IdentifierTypes.Select(t => KeyValuePair.Create(t.Key, Encoding.UTF8.GetBytes(
             $$"""{"system":"{{CodeSystems.IdentifierType}}","code":"{{t.Value}}","display":"{{CodeSystems.IdentifierTypes[t.Value]}}"}"""))));
         encounterClasses = new(data.EncounterClasses.Select(c => KeyValuePair.Create(c.Key, ClassStart(c.Value))));
+        bases = Bases(scope.EhrBase);
+        Tenant = Encoding.UTF8.GetBytes(scope.Tenant.Value);
+        Source = Encoding.UTF8.GetBytes($"\"urn:ehrgrains:tenant:{scope.Tenant.Value}\"");
+        Tag = [.. "{\"system\":\""u8, .. TenantSystem, .. "\",\"code\":\""u8, .. Tenant, .. "\"}"u8];
     }
+
+    /// <summary>The system of the tag that names the tenant.</summary>
+    internal static ReadOnlySpan<byte> TenantSystem => "https://ehrgrains.dev/fhir/tenant"u8;
 
     internal VendorProfile Profile { get; }
 
+    internal TimeZoneInfo Zone { get; }
+
+    internal byte[] Tenant { get; }
+
+    /// <summary>The value of <c>meta.source</c>, quoted.</summary>
+    internal byte[] Source { get; }
+
+    /// <summary>The tenant's tag.</summary>
+    internal byte[] Tag { get; }
+
     /// <summary>Whether <see cref="Rule.ZonedTimes"/> applies; asked of every text.</summary>
     internal bool ZonesTimes { get; }
-
-    internal static ProfileRules Of(VendorProfile profile) => Made.GetValue(profile, static p => new ProfileRules(p));
 
     internal bool Applies(Rule rule) => chosen.Contains(rule);
 
@@ -72,6 +86,36 @@ internal sealed class ProfileRules
         }
 
         return encounterClasses.Find(Join(key, system, (byte)'|', code)) ?? (system.IsEmpty ? encounterClasses.Find(code) : null);
+    }
+
+    /// <summary>The length of the EHR's base URL with its slash at the start of an absolute URL; 0 when it is another's.</summary>
+    internal int BaseLength(ReadOnlySpan<byte> url)
+    {
+        foreach (var known in bases)
+        {
+            if (url.Length > known.Length && StartsWithBase(url, known))
+            {
+                return known.Length;
+            }
+        }
+
+        return 0;
+    }
+
+    // Scheme and host are case-insensitive, the path is not (RFC 3986 §6.2.2.1).
+    private static bool StartsWithBase(ReadOnlySpan<byte> url, byte[] known)
+    {
+        var path = known.AsSpan(8).IndexOf((byte)'/') + 8;
+        return Ascii.EqualsIgnoreCase(url[..path], known.AsSpan(0, path)) && url[path..].StartsWith(known.AsSpan(path));
+    }
+
+    private static byte[][] Bases(Uri ehrBase)
+    {
+        var path = ehrBase.AbsolutePath.TrimEnd('/') + "/";
+        string[] spellings = ehrBase.IsDefaultPort
+            ? [$"{ehrBase.Scheme}://{ehrBase.Host}{path}", $"{ehrBase.Scheme}://{ehrBase.Host}:{ehrBase.Port}{path}"]
+            : [$"{ehrBase.Scheme}://{ehrBase.Host}:{ehrBase.Port}{path}"];
+        return [.. spellings.Select(Encoding.UTF8.GetBytes)];
     }
 
     private static ReadOnlySpan<byte> Join(Span<byte> buffer, ReadOnlySpan<byte> first, byte separator, ReadOnlySpan<byte> second)
