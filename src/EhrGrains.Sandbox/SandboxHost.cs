@@ -1,4 +1,5 @@
 using System.Net;
+using EhrGrains.Sandbox.Charts;
 using EhrGrains.Sandbox.Hospitals;
 using EhrGrains.Sandbox.Vendors;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
@@ -13,6 +14,7 @@ public static class SandboxHost
 
     /// <summary>Builds the hospitals; start the application to open their ports. Without <paramref name="logging"/> nothing is logged.</summary>
     /// <exception cref="ArgumentException">The options are wrong; the message lists all that is.</exception>
+    /// <exception cref="InvalidDataException">The data directory has a file that is not FHIR; the message names it.</exception>
     public static WebApplication Build(SandboxOptions options, Action<ILoggingBuilder>? logging = null)
     {
         ArgumentNullException.ThrowIfNull(options);
@@ -22,7 +24,8 @@ public static class SandboxHost
         logging?.Invoke(builder.Logging);
 
         var http = new SocketsHttpHandler { AllowAutoRedirect = false, UseCookies = false, ActivityHeadersPropagator = null, PooledConnectionLifetime = TimeSpan.FromMinutes(1) };
-        Hospital[] hospitals = [.. All().Select(vendor => new Hospital(vendor, options, new HttpMessageInvoker(http)))];
+        var loaded = options.DataDirectory is null ? [] : DataFolder.Read(options.DataDirectory);
+        Hospital[] hospitals = [.. All().Select(vendor => new Hospital(vendor, options, loaded, new HttpMessageInvoker(http)))];
         builder.Services.AddSingleton(hospitals);
         builder.WebHost.ConfigureKestrel(kestrel =>
         {

@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using EhrGrains.Sandbox.Hospitals;
 
 namespace EhrGrains.Sandbox.Charts;
 
@@ -9,7 +10,7 @@ internal static class DataFolder
     private const int FilesMax = 10_000;
 
     /// <exception cref="InvalidDataException">The folder is missing, too large, or a file is no FHIR JSON; the message names it.</exception>
-    public static IReadOnlyList<JsonObject> Read(string folder)
+    public static IReadOnlyList<byte[]> Read(string folder)
     {
         if (!Directory.Exists(folder))
         {
@@ -26,7 +27,7 @@ internal static class DataFolder
             throw new InvalidDataException($"The data directory '{folder}' has more than {FilesMax} files. Point DataDirectory to fewer.");
         }
 
-        return [.. files.SelectMany(ReadFile)];
+        return [.. files.SelectMany(ReadFile).Select(JsonText.Write)];
     }
 
     private static IEnumerable<JsonObject> ReadFile(string file)
@@ -69,24 +70,22 @@ internal static class DataFolder
             }
         }
 
-        return [.. entries.Select(entry => Resolve(entry["resource"]!.AsObject(), addresses))];
+        foreach (var entry in entries)
+        {
+            Resolve(entry["resource"], addresses);
+        }
+
+        return entries.Select(entry => entry["resource"]!.AsObject());
     }
 
-    private static JsonObject Resolve(JsonObject resource, Dictionary<string, string> addresses)
-    {
-        ResolveIn(resource, addresses);
-        // A node has one parent; the Bundle is thrown away.
-        return resource.DeepClone().AsObject();
-    }
-
-    private static void ResolveIn(JsonNode? node, Dictionary<string, string> addresses)
+    private static void Resolve(JsonNode? node, Dictionary<string, string> addresses)
     {
         switch (node)
         {
             case JsonArray array:
                 foreach (var item in array)
                 {
-                    ResolveIn(item, addresses);
+                    Resolve(item, addresses);
                 }
 
                 break;
@@ -98,7 +97,7 @@ internal static class DataFolder
 
                 foreach (var (_, child) in item)
                 {
-                    ResolveIn(child, addresses);
+                    Resolve(child, addresses);
                 }
 
                 break;

@@ -35,7 +35,8 @@ internal static class SearchIndex
         ["Patient"] =
         [
             .. Names, Identifier, LastUpdated, new("birthdate", IndexKind.Time, "birthDate"), new("gender", IndexKind.Token, "gender"),
-            new("phone", IndexKind.Token, "telecom.value"), new("email", IndexKind.Token, "telecom.value"), new("address-postalcode", IndexKind.Text, "address.postalCode"),
+            new("legal-sex", IndexKind.Token, "gender"),
+            new("telecom", IndexKind.Token, "telecom.value"), new("phone", IndexKind.Token, "telecom.value"), new("email", IndexKind.Token, "telecom.value"), new("address-postalcode", IndexKind.Text, "address.postalCode"),
         ],
         ["Practitioner"] = [.. Names, Identifier],
         ["Organization"] = [Names[2], Identifier],
@@ -44,7 +45,7 @@ internal static class SearchIndex
         ["Condition"] = [LastUpdated, Category, Code, ClinicalStatus, Encounter, new("onset-date", IndexKind.Time, "onsetDateTime"), new("recorded-date", IndexKind.Time, "recordedDate")],
         ["Observation"] = [LastUpdated, Status, Category, Code, Encounter, new("date", IndexKind.Time, "effectiveDateTime", "effectivePeriod", "effectiveInstant"), new("issued", IndexKind.Time, "issued")],
         ["AllergyIntolerance"] = [LastUpdated, ClinicalStatus, Code],
-        ["MedicationRequest"] = [LastUpdated, Status, Category, Encounter, new("intent", IndexKind.Token, "intent"), new("authoredon", IndexKind.Time, "authoredOn")],
+        ["MedicationRequest"] = [LastUpdated, Status, Category, Encounter, new("intent", IndexKind.Token, "intent"), new("authoredon", IndexKind.Time, "authoredOn"), new("date", IndexKind.Time, "authoredOn")],
         ["DiagnosticReport"] = [LastUpdated, Status, Category, Code, Encounter, new("date", IndexKind.Time, "effectiveDateTime", "effectivePeriod")],
         ["DocumentReference"] =
         [

@@ -87,9 +87,10 @@ internal static class Vocabulary
         ("11506-3", "Progress note"), ("18842-5", "Discharge summary"), ("11488-4", "Consult note"), ("34117-2", "History and physical note"),
     ];
 
+    /// <summary>Classes, and the local codes for them at the Epic-like site: three that vendors' samples show, two that only this site has.</summary>
     public static readonly (string Act, string Display, string EpicCode, string EpicDisplay)[] EncounterClasses =
     [
-        ("AMB", "ambulatory", "5", "Appointment"), ("AMB", "ambulatory", "13", "Support OP Encounter"), ("IMP", "inpatient encounter", "4", "HOV"),
-        ("EMER", "emergency", "3", "Emergency"),
+        ("AMB", "ambulatory", "4", "HOV"), ("AMB", "ambulatory", "5", "Appointment"), ("AMB", "ambulatory", "13", "Support OP Encounter"),
+        ("IMP", "inpatient encounter", "9001", "Hospital Stay"), ("EMER", "emergency", "9002", "ED Visit"),
     ];
 }

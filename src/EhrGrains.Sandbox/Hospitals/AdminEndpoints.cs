@@ -15,6 +15,7 @@ internal static class AdminEndpoints
                 ? await next(invocation)
                 : Results.NotFound());
         admin.MapGet("/site", (HttpContext context) => Results.Json(Of(context)!.Describe(), JsonText.Admin));
+        admin.MapGet("/patients", (HttpContext context) => Results.Json(Of(context)!.Patients(), JsonText.Admin));
         admin.MapGet("/faults", (HttpContext context) => Faults(Of(context)!));
         admin.MapPut("/faults", (Delegate)PutFaultsAsync);
         admin.MapDelete("/faults", (HttpContext context) =>

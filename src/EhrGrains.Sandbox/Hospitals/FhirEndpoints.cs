@@ -30,8 +30,16 @@ internal sealed class FhirEndpoints(Hospital hospital)
 
     private Task DiscoverAsync(HttpContext context, Answer answer) => ServeAsync(context, Operation.Discovery, (_, _) => new(answer));
 
-    private Task TokenAsync(HttpContext context) => ServeAsync(
-        context, Operation.Token, (request, faults) => new(hospital.TokenEndpoint.AnswerAsync(request, faults, context.RequestAborted)));
+    private Task TokenAsync(HttpContext context) => ServeAsync(context, Operation.Token, async (request, faults) =>
+    {
+        var answer = await hospital.TokenEndpoint.AnswerAsync(request, faults, context.RequestAborted);
+        if (answer.Status == StatusCodes.Status200OK)
+        {
+            hospital.Counters.TokenIssued();
+        }
+
+        return answer;
+    });
 
     private Task SearchAsync(HttpContext context)
     {

@@ -17,13 +17,15 @@ internal sealed class Hospital
     private const string DefaultClientId = "ehrgrains";
 
     private readonly SandboxOptions options;
+    private readonly IReadOnlyList<byte[]> loaded;
     private readonly TimeZoneInfo zone;
     private readonly Lazy<Services> services;
 
-    public Hospital(IVendor vendor, SandboxOptions options, HttpMessageInvoker http)
+    public Hospital(IVendor vendor, SandboxOptions options, IReadOnlyList<byte[]> loaded, HttpMessageInvoker http)
     {
         Vendor = vendor;
         this.options = options;
+        this.loaded = loaded;
         var site = options.Sites.GetValueOrDefault(vendor.Facts.Vendor) ?? new SiteOptions();
         zone = TimeZoneInfo.FindSystemTimeZoneById(vendor.Facts.TimeZone);
         Contract = new Contract(options.Time, site.RequestsPerSecond ?? vendor.Facts.RequestsPerSecond);
@@ -107,6 +109,28 @@ internal sealed class Hospital
         };
     }
 
+    /// <summary>The synthetic patients; those of a data folder are not among them.</summary>
+    public IEnumerable<PatientLine> Patients()
+    {
+        var dialect = Vendor.Dialect(options.Seed);
+        for (var index = 0; index < options.Patients; index++)
+        {
+            var person = Person.Draw(options.Seed, Vendor.Facts.Vendor, index);
+            var id = dialect.Id("Patient", Chart.NumberOf(index));
+            yield return new PatientLine
+            {
+                Id = id,
+                RecordNumber = person.RecordNumber,
+                Family = person.Family,
+                Given = person.Given,
+                BirthDate = Elements.Date(person.Birth),
+                LongChart = Chart.IsLong(index),
+                Confidential = Charts.IsRestricted(id),
+                MergedId = Chart.IsMerged(index) ? dialect.Id("Patient", Chart.MergedNumberOf(index)) : null,
+            };
+        }
+    }
+
     private Services Open(SiteOptions site)
     {
         var facts = Vendor.Facts;
@@ -138,9 +162,9 @@ internal sealed class Hospital
             }
         }
 
-        foreach (var resource in options.DataDirectory is null ? [] : DataFolder.Read(options.DataDirectory))
+        foreach (var resource in loaded)
         {
-            yield return resource;
+            yield return JsonNode.Parse(resource)!.AsObject();
         }
     }
 

@@ -56,6 +56,17 @@ internal sealed class TypeRules(string parameters, string requiredAnyOf, int cou
     /// <summary>A type that is read by id only.</summary>
     public static readonly TypeRules ReadOnly = new("", "", 0, 0);
 
+    /// <summary>The types that a vendor has rules for, and others that are all alike.</summary>
+    public static Dictionary<string, TypeRules> Table(string alike, TypeRules rules, Dictionary<string, TypeRules> table)
+    {
+        foreach (var type in alike.Split(' '))
+        {
+            table.Add(type, rules);
+        }
+
+        return table;
+    }
+
     /// <summary>Declared search parameters.</summary>
     public IReadOnlyList<string> Parameters { get; } = parameters.Split(' ', StringSplitOptions.RemoveEmptyEntries);
 

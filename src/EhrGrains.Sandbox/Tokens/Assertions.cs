@@ -40,7 +40,7 @@ internal sealed class Assertions(TimeProvider time, string audience, int jtiLeng
 
         if (string.IsNullOrEmpty(token.Kid) || await keys.FindAsync(token.Kid, token.Alg, cancellationToken) is not { } key)
         {
-            return "The client's key set has no such key.";
+            return $"The client's key set has no such key. {keys.Trouble}".TrimEnd();
         }
 
         var result = await Handler.ValidateTokenAsync(token, Parameters(clientId, key));

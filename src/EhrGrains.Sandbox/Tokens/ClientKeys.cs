@@ -21,6 +21,9 @@ internal sealed class ClientKeys(Uri url, TimeProvider time, HttpMessageInvoker 
     private DateTimeOffset fetchedAt = DateTimeOffset.MinValue;
     private DateTimeOffset keptUntil = DateTimeOffset.MinValue;
 
+    /// <summary>Why there may be no keys; null when the last fetch succeeded.</summary>
+    public string? Trouble { get; private set; }
+
     /// <summary>The one key with this id that can carry the algorithm; null when there is none, or more than one.</summary>
     public async Task<JsonWebKey?> FindAsync(string keyId, string algorithm, CancellationToken cancellationToken)
     {
@@ -66,6 +69,7 @@ internal sealed class ClientKeys(Uri url, TimeProvider time, HttpMessageInvoker 
             using var request = new HttpRequestMessage(HttpMethod.Get, url);
             request.Headers.Accept.Add(new MediaTypeWithQualityHeaderValue("application/json"));
             using var response = await http.SendAsync(request, either.Token);
+            Trouble = response.IsSuccessStatusCode ? null : $"{url} answered {(int)response.StatusCode}.";
             if (response.IsSuccessStatusCode)
             {
                 keys = new JsonWebKeySet(System.Text.Encoding.UTF8.GetString(await ReadAsync(response, either.Token)));
@@ -77,6 +81,7 @@ internal sealed class ClientKeys(Uri url, TimeProvider time, HttpMessageInvoker 
         {
             keys = new JsonWebKeySet();
             keptUntil = DateTimeOffset.MinValue;
+            Trouble = $"{url} could not be fetched, or is no key set.";
         }
     }
 

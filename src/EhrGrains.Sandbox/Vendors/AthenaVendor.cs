@@ -46,27 +46,31 @@ internal sealed class AthenaVendor : IVendor
         PatientMatchesMax = 200,
         TooManyInside = true,
         Always = PracticeParameter,
-        Types = new Dictionary<string, TypeRules>
-        {
-            ["Patient"] = new(
+        Types = TypeRules.Table(
+            "CarePlan CareTeam Device FamilyMemberHistory Goal MedicationDispense QuestionnaireResponse RelatedPerson ServiceRequest Specimen Appointment Questionnaire",
+            new TypeRules("_id patient category _lastUpdated", "_id|patient", 10, 100),
+            new Dictionary<string, TypeRules>
+            {
+                ["Patient"] = new(
                 "_id identifier name birthdate gender family given _lastUpdated", "_id|identifier|name|family+birthdate|family+gender|family+given", 10, 100),
-            ["Encounter"] = new("_id patient date status _lastUpdated", "_id|patient", 10, 100),
-            ["Condition"] = new("_id patient category clinical-status code encounter _lastUpdated", "_id|patient", 10, 100),
-            ["Observation"] = new("_id patient category code date status _lastUpdated", "_id|patient+category|patient+code", 10, 100),
-            ["AllergyIntolerance"] = new("_id patient clinical-status _lastUpdated", "_id|patient", 10, 100),
-            ["MedicationRequest"] = new("_id patient intent status encounter authoredon _lastUpdated", "_id|patient+intent", 10, 100),
-            ["DiagnosticReport"] = new("_id patient category code date status _lastUpdated", "_id|patient", 10, 100),
-            ["DocumentReference"] = new("_id patient category type date status period _lastUpdated", "_id|patient", 10, 100),
-            ["Coverage"] = new("_id patient _lastUpdated", "_id|patient", 10, 100),
-            ["Practitioner"] = new("_id identifier name", "_id|identifier|name", 10, 100),
-            ["Organization"] = new("_id name", "_id|name", 10, 100),
-            ["Location"] = new("_id name", "_id|name", 10, 100),
-            ["Medication"] = new("_id", "_id", 10, 100),
-            ["Procedure"] = new("_id patient date status code _lastUpdated", "_id|patient", 10, 100),
-            ["Immunization"] = new("_id patient date status _lastUpdated", "_id|patient", 10, 100),
-            ["Binary"] = TypeRules.ReadOnly,
-            ["Provenance"] = TypeRules.ReadOnly,
-        },
+                ["Encounter"] = new("_id patient date status _lastUpdated", "_id|patient", 10, 100),
+                ["Condition"] = new("_id patient category clinical-status code encounter _lastUpdated", "_id|patient", 10, 100),
+                ["Observation"] = new("_id patient category code date status _lastUpdated", "_id|patient", 10, 100),
+                ["AllergyIntolerance"] = new("_id patient clinical-status _lastUpdated", "_id|patient", 10, 100),
+                ["MedicationRequest"] = new("_id patient intent status encounter authoredon _lastUpdated", "_id|patient+intent", 10, 100),
+                ["DiagnosticReport"] = new("_id patient category code date status _lastUpdated", "_id|patient", 10, 100),
+                ["DocumentReference"] = new("_id patient category type date status period _lastUpdated", "_id|patient", 10, 100),
+                ["Coverage"] = new("_id patient _lastUpdated", "_id|patient", 10, 100),
+                ["Practitioner"] = new("_id identifier name", "_id|identifier|name", 10, 100),
+                ["Organization"] = new("_id name", "_id|name", 10, 100),
+                ["Location"] = new("_id name", "_id|name", 10, 100),
+                ["Medication"] = new("_id", "_id", 10, 100),
+                ["Procedure"] = new("_id patient date status code _lastUpdated", "_id|patient", 10, 100),
+                ["Immunization"] = new("_id patient date status _lastUpdated", "_id|patient", 10, 100),
+                ["Binary"] = TypeRules.ReadOnly,
+                ["Media"] = TypeRules.ReadOnly,
+                ["Provenance"] = TypeRules.ReadOnly,
+            }),
     };
 
     public IDialect Dialect(int seed) => new AthenaDialect();

@@ -38,34 +38,38 @@ internal sealed class EpicVendor : IVendor
         PageParameter = "sessionID",
         DatePrefixes = ["eq", "lt", "le", "gt", "ge"],
         UnknownParameters = Unknown.Note,
-        FiltersAfter = ["date", "status", "issued", "onset-date", "recorded-date", "authoredon", "period"],
+        FiltersAfter = ["date", "status", "issued", "onset-date", "recorded-date", "period"],
         BodyOnlyOnPost = true,
         CountsTotal = true,
         PatientMatchesMax = 100,
-        Types = new Dictionary<string, TypeRules>
-        {
-            ["Patient"] = new(
-                "_id identifier family given name birthdate gender phone email address-postalcode",
-                "_id|identifier|given+family+birthdate|given+family+gender+phone|given+family+gender+email", 50, 100),
-            ["Encounter"] = new("_id patient subject class date status identifier", "_id|patient|subject|identifier", 50, 1000),
-            ["Condition"] = new("_id patient subject category clinical-status code encounter onset-date recorded-date", "_id|patient|subject", 50, 1000),
-            ["Observation"] = new(
+        Types = TypeRules.Table(
+            "CareTeam Claim Device ExplanationOfBenefit Goal ImagingStudy ServiceRequest",
+            new TypeRules("_id patient subject", "_id|patient|subject", 50, 1000),
+            new Dictionary<string, TypeRules>
+            {
+                ["Patient"] = new(
+                "_id identifier family given name birthdate gender legal-sex telecom address-postalcode",
+                "_id|identifier|given+family+birthdate|given+family+gender+telecom|given+family+legal-sex+telecom", 50, 100),
+                ["Encounter"] = new("_id patient subject class date status identifier", "_id|patient|subject|identifier", 50, 1000),
+                ["Condition"] = new("_id patient subject category clinical-status code encounter onset-date recorded-date", "_id|patient|subject", 50, 1000),
+                ["Observation"] = new(
                 "_id patient subject category code date issued encounter",
                 "_id|patient+category|patient+code|subject+category|subject+code", 50, 1000),
-            ["AllergyIntolerance"] = new("_id patient clinical-status", "_id|patient", 50, 1000),
-            ["MedicationRequest"] = new("_id patient subject category status intent encounter authoredon", "_id|patient|subject", 50, 1000),
-            ["DiagnosticReport"] = new("_id patient subject category code date status encounter", "_id|patient|subject", 50, 1000),
-            ["DocumentReference"] = new("_id patient subject category type date period status encounter", "_id|patient|subject", 50, 1000),
-            ["Coverage"] = new("_id patient beneficiary status", "_id|patient|beneficiary", 50, 1000),
-            ["Practitioner"] = new("_id identifier family given name", "_id|identifier|family|name", 50, 1000),
-            ["Organization"] = new("_id identifier name", "_id|identifier|name", 50, 1000),
-            ["Location"] = new("_id name", "_id|name", 50, 1000),
-            ["Medication"] = new("_id", "_id", 50, 1000),
-            ["Procedure"] = new("_id patient subject date status code", "_id|patient|subject", 50, 1000),
-            ["Immunization"] = new("_id patient date status", "_id|patient", 50, 1000),
-            ["Binary"] = TypeRules.ReadOnly,
-            ["Provenance"] = TypeRules.ReadOnly,
-        },
+                ["AllergyIntolerance"] = new("_id patient clinical-status", "_id|patient", 50, 1000),
+                ["MedicationRequest"] = new("_id patient subject status intent date", "_id|patient|subject", 50, 1000),
+                ["DiagnosticReport"] = new("_id patient subject category code date status encounter", "_id|patient|subject", 50, 1000),
+                ["DocumentReference"] = new("_id patient subject category type date period status encounter", "_id|patient|subject", 50, 1000),
+                ["Coverage"] = new("_id patient beneficiary status", "_id|patient|beneficiary", 50, 1000),
+                ["Practitioner"] = new("_id identifier family given name", "_id|identifier|family|name", 50, 1000),
+                ["Organization"] = new("_id identifier name", "_id|identifier|name", 50, 1000),
+                ["Location"] = new("_id name", "_id|name", 50, 1000),
+                ["Medication"] = new("_id", "_id", 50, 1000),
+                ["CarePlan"] = new("_id patient subject category status", "_id|patient+category|subject+category", 50, 1000),
+                ["Procedure"] = new("_id patient subject date status code", "_id|patient|subject", 50, 1000),
+                ["Immunization"] = new("_id patient date status", "_id|patient", 50, 1000),
+                ["Binary"] = TypeRules.ReadOnly,
+                ["Provenance"] = TypeRules.ReadOnly,
+            }),
     };
 
     public IDialect Dialect(int seed) => new EpicDialect(seed);

@@ -43,27 +43,30 @@ internal sealed class OracleVendor : IVendor
         RepeatsLastOfPage = true,
         SocialHistoryFirst = true,
         PatientMatchesMax = 1000,
-        Types = new Dictionary<string, TypeRules>
-        {
-            ["Patient"] = new(
+        Types = TypeRules.Table(
+            "CarePlan CareTeam Device Goal MedicationDispense ServiceRequest",
+            new TypeRules("_id patient subject category", "_id|patient|subject", 50, 200),
+            new Dictionary<string, TypeRules>
+            {
+                ["Patient"] = new(
                 "_id identifier name family given birthdate phone email address-postalcode gender",
                 "_id|identifier|name|family|given|birthdate|phone|email|address-postalcode", 20, 1000),
-            ["Encounter"] = new("_id patient subject identifier date status _lastUpdated", "_id|patient|subject|identifier", 50, 200),
-            ["Condition"] = new("_id patient subject category clinical-status code encounter _lastUpdated", "_id|patient|subject", 50, 200),
-            ["Observation"] = new("_id patient subject category code date _lastUpdated", "_id|patient|subject", 50, 200),
-            ["AllergyIntolerance"] = new("_id patient clinical-status _lastUpdated", "_id|patient", 50, 200),
-            ["MedicationRequest"] = new("_id patient status intent _lastUpdated", "_id|patient", 50, 200),
-            ["DiagnosticReport"] = new("_id patient subject category code date _lastUpdated", "_id|patient|subject", 10, 100),
-            ["DocumentReference"] = new("_id patient subject type date period _lastUpdated category status", "_id|patient|subject", 10, 100),
-            ["Coverage"] = new("_id patient", "_id|patient", 50, 200),
-            ["Practitioner"] = new("_id identifier name family given", "_id|identifier|name|family|given", 50, 200),
-            ["Organization"] = new("_id identifier name", "_id|identifier|name", 50, 200),
-            ["Location"] = new("_id name", "_id|name", 50, 200),
-            ["Procedure"] = new("_id patient subject date _lastUpdated", "_id|patient|subject", 50, 200),
-            ["Immunization"] = new("_id patient date status _lastUpdated", "_id|patient", 50, 200),
-            ["Binary"] = TypeRules.ReadOnly,
-            ["Provenance"] = TypeRules.ReadOnly,
-        },
+                ["Encounter"] = new("_id patient subject identifier date status _lastUpdated", "_id|patient|subject|identifier", 50, 200),
+                ["Condition"] = new("_id patient subject category clinical-status code encounter _lastUpdated", "_id|patient|subject", 50, 200),
+                ["Observation"] = new("_id patient subject category code date _lastUpdated", "_id|patient|subject", 50, 200),
+                ["AllergyIntolerance"] = new("_id patient clinical-status _lastUpdated", "_id|patient", 50, 200),
+                ["MedicationRequest"] = new("_id patient status intent _lastUpdated", "_id|patient", 50, 200),
+                ["DiagnosticReport"] = new("_id patient subject category code date _lastUpdated", "_id|patient|subject", 10, 100),
+                ["DocumentReference"] = new("_id patient subject type date period _lastUpdated category status", "_id|patient|subject", 10, 100),
+                ["Coverage"] = new("_id patient", "_id|patient", 50, 200),
+                ["Practitioner"] = new("_id identifier name family given", "_id|identifier|name|family|given", 50, 200),
+                ["Organization"] = new("_id identifier name", "_id|identifier|name", 50, 200),
+                ["Location"] = new("_id name", "_id|name", 50, 200),
+                ["Procedure"] = new("_id patient subject date _lastUpdated", "_id|patient|subject", 50, 200),
+                ["Immunization"] = new("_id patient date status _lastUpdated", "_id|patient", 50, 200),
+                ["Binary"] = TypeRules.ReadOnly,
+                ["Provenance"] = TypeRules.ReadOnly,
+            }),
     };
 
     public IDialect Dialect(int seed) => new OracleDialect();
