@@ -3,7 +3,6 @@ using EhrGrains.Storage.Databases;
 
 namespace EhrGrains.Storage.Tests;
 
-[Collection("PostgreSQL")]
 public sealed class PostgreSqlMigrationTests() : MigrationTests(DatabaseKind.PostgreSql);
 
 public sealed class SqliteMigrationTests() : MigrationTests(DatabaseKind.Sqlite);

@@ -5,6 +5,7 @@ using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Npgsql;
+using Orleans.TestingHost;
 
 namespace EhrGrains.Storage.Tests;
 
@@ -88,6 +89,14 @@ public sealed class TestDatabase : IAsyncDisposable
         return values;
     }
 
+    /// <summary>A column of bytes as hexadecimal digits, in SQL.</summary>
+    public string Hex(string column) => postgres is null ? $"hex({column})" : $"encode({column}, 'hex')";
+
+    /// <summary>Bytes as an SQL literal.</summary>
+    public string Literal(byte[] bytes) => postgres is null
+        ? $"x'{Convert.ToHexString(bytes)}'"
+        : $"decode('{Convert.ToHexString(bytes)}', 'hex')";
+
     public async ValueTask DisposeAsync()
     {
         await Database.DisposeAsync();
@@ -97,10 +106,41 @@ public sealed class TestDatabase : IAsyncDisposable
         }
         else
         {
-            NpgsqlConnection.ClearAllPools();
             await postgres.DisposeAsync();
         }
 
         directory.Dispose();
     }
 }
+
+/// <summary>One database for all tests of a class.</summary>
+public abstract class DatabaseFixture(DatabaseKind kind) : IAsyncDisposable
+{
+    private Task<TestDatabase>? test;
+    private Task<InProcessTestCluster>? cluster;
+
+    /// <summary>Made when the first test asks, so that it is that test which is skipped where there is no PostgreSQL.</summary>
+    public Task<TestDatabase> GetAsync() => test ??= TestDatabase.CreateAsync(kind, TestContext.Current.CancellationToken);
+
+    /// <summary>The services of a silo over the database.</summary>
+    public async Task<IServiceProvider> GetSiloAsync() =>
+        (await (cluster ??= TestCluster.StartAsync(await GetAsync()))).GetSiloServiceProvider();
+
+    public async ValueTask DisposeAsync()
+    {
+        GC.SuppressFinalize(this);
+        if (cluster is { IsCompletedSuccessfully: true })
+        {
+            await (await cluster).DisposeAsync();
+        }
+
+        if (test is { IsCompletedSuccessfully: true })
+        {
+            await (await test).DisposeAsync();
+        }
+    }
+}
+
+public sealed class PostgreSqlFixture() : DatabaseFixture(DatabaseKind.PostgreSql);
+
+public sealed class SqliteFixture() : DatabaseFixture(DatabaseKind.Sqlite);

@@ -54,7 +54,7 @@ public sealed class PostgresDatabase : IAsyncDisposable
     }
 
     /// <summary>As superuser, whom row-level security does not bind: for looking at and tampering with rows.</summary>
-    public string AdminConnectionString => new NpgsqlConnectionStringBuilder(server.ConnectionString) { Database = name }.ConnectionString;
+    public string AdminConnectionString => new NpgsqlConnectionStringBuilder(server.ConnectionString) { Database = name, Pooling = true }.ConnectionString;
 
     /// <summary>As the role that owns the database and migrates it.</summary>
     public string OwnerConnectionString => For($"{name}_owner");
@@ -67,6 +67,7 @@ public sealed class PostgresDatabase : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        NpgsqlConnection.ClearAllPools();
         await using var connection = new NpgsqlConnection(server.ConnectionString);
         await connection.OpenAsync(CancellationToken.None);
         foreach (var statement in (string[])

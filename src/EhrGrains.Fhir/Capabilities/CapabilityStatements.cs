@@ -106,7 +106,11 @@ public static class CapabilityStatements
             json.WriteStartArray("searchParam"u8);
             foreach (var name in rules.Search)
             {
-                WriteParameter(json, name, SearchParameterTypes.Find(type, name, profile.Search.OwnParameters)!);
+                // _include and _revinclude have no type: searchInclude and searchRevInclude say what they take.
+                if (SearchParameterTypes.Find(type, name, profile.Search.OwnParameters) is { } parameterType)
+                {
+                    WriteParameter(json, name, parameterType);
+                }
             }
 
             WriteParameter(json, "_count", "number");

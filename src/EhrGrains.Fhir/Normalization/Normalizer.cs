@@ -30,10 +30,10 @@ public sealed class Normalizer
     /// <summary>Most distinct patients that one page or resource may concern; all of them are audited.</summary>
     public const int PatientsMax = 10_000;
 
-    private readonly RuleSet rules;
+    private readonly ScopeRules rules;
 
     /// <summary>Prepares the rules of a scope.</summary>
-    public Normalizer(NormalizationScope scope) => rules = new RuleSet(scope);
+    public Normalizer(NormalizationScope scope) => rules = new ScopeRules(scope);
 
     /// <summary>
     /// Normalizes a searchset page. Writes the entry objects separated by commas; nothing is written when the page is refused.

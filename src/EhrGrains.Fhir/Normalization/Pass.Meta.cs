@@ -30,7 +30,7 @@ internal ref partial struct Pass
             if (isSource && ahead.TokenType == JsonTokenType.String)
             {
                 var found = (int)ahead.TokenStartIndex..(int)ahead.BytesConsumed;
-                needsSource = !source[found].SequenceEqual(rules.Source);
+                needsSource = !source[found].SequenceEqual(scope.Source);
                 originalSource = needsSource ? found : default;
             }
             else if (isTag && ahead.TokenType == JsonTokenType.StartArray)
@@ -70,8 +70,8 @@ internal ref partial struct Pass
                 }
 
                 var isString = ahead.TokenType == JsonTokenType.String;
-                inOurs |= isSystem && isString && ahead.ValueTextEquals(RuleSet.TenantSystem);
-                isTenant |= isCode && isString && ahead.ValueTextEquals(rules.Tenant);
+                inOurs |= isSystem && isString && ahead.ValueTextEquals(ScopeRules.TenantSystem);
+                isTenant |= isCode && isString && ahead.ValueTextEquals(scope.Tenant);
                 subsetted |= isCode && isString && ahead.ValueTextEquals("SUBSETTED"u8);
                 if (!ahead.TrySkip())
                 {
@@ -88,7 +88,7 @@ internal ref partial struct Pass
         if (needsSource)
         {
             work.Count(Rule.TenantSource);
-            Replace(rules.Source);
+            Replace(scope.Source);
         }
     }
 
@@ -106,7 +106,7 @@ internal ref partial struct Pass
             work.Output.Append(","u8);
         }
 
-        work.Output.Append(rules.Tag);
+        work.Output.Append(scope.Tag);
     }
 
     private void AppendOriginalSource()
@@ -131,7 +131,7 @@ internal ref partial struct Pass
         {
             work.Count(Rule.TenantSource);
             AddMember("\"source\":"u8);
-            work.Output.Append(rules.Source);
+            work.Output.Append(scope.Source);
         }
 
         if (!originalSource.Equals(default) && !Top.Seen.HasFlag(Seen.Extensions))
@@ -145,7 +145,7 @@ internal ref partial struct Pass
         {
             work.Count(Rule.TenantTag);
             AddMember("\"tag\":["u8);
-            work.Output.Append(rules.Tag);
+            work.Output.Append(scope.Tag);
             work.Output.Append("]"u8);
         }
     }

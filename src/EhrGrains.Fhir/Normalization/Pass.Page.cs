@@ -245,7 +245,7 @@ internal ref partial struct Pass
         }
 
         var typeBytes = source[entry.Type];
-        var isSearched = Ascii(request.Type, typeBytes);
+        var isSearched = Same(request.Type, typeBytes);
         entry.Match = entry.Mode == EntryMode.Match || (entry.Mode == EntryMode.Unsaid && isSearched);
         if (isSearched)
         {
@@ -259,7 +259,7 @@ internal ref partial struct Pass
         return allowed;
     }
 
-    private static bool Ascii(string text, ReadOnlySpan<byte> bytes) => System.Text.Ascii.Equals(bytes, text);
+    private static bool Same(string text, ReadOnlySpan<byte> bytes) => System.Text.Ascii.Equals(bytes, text);
 
     /// <summary>Of a resource that a page repeats the last one stands: Oracle Health's pages do repeat, and say so.</summary>
     private readonly void ReplaceEarlier(Span<Entry> entries, int index)

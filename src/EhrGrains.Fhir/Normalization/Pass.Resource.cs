@@ -273,9 +273,9 @@ internal ref partial struct Pass
             work.Count(Rule.TenantSource);
             work.Count(Rule.TenantTag);
             AddMember("\"meta\":{\"source\":"u8);
-            work.Output.Append(rules.Source);
+            work.Output.Append(scope.Source);
             work.Output.Append(",\"tag\":["u8);
-            work.Output.Append(rules.Tag);
+            work.Output.Append(scope.Tag);
             work.Output.Append("]}"u8);
         }
 

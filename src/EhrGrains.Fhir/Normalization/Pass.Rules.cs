@@ -45,7 +45,7 @@ internal ref partial struct Pass
             return;
         }
 
-        var baseLength = rules.BaseLength(value);
+        var baseLength = scope.BaseLength(value);
         var relative = value[baseLength..];
         var slash = relative.IndexOf((byte)'/');
         if (slash <= 0 || slash == relative.Length - 1 || !IsTypeName(relative[..slash]))
@@ -132,7 +132,7 @@ internal ref partial struct Pass
         var system = Text();
         if (member == Member.TagSystem)
         {
-            if (tagsOfOthers && system.SequenceEqual(RuleSet.TenantSystem))
+            if (tagsOfOthers && system.SequenceEqual(ScopeRules.TenantSystem))
             {
                 Replace(QuotedUpstreamTenantSystem);
             }
@@ -233,7 +233,7 @@ internal ref partial struct Pass
     private void AddOffset(DateTime local)
     {
 
-        var offset = rules.Zone.GetUtcOffset(local);
+        var offset = scope.Zone.GetUtcOffset(local);
         Span<byte> suffix = stackalloc byte[6];
         suffix[0] = offset < TimeSpan.Zero ? (byte)'-' : (byte)'+';
         offset.Duration().TryFormat(suffix[1..], out _, "hh\\:mm", CultureInfo.InvariantCulture);
@@ -249,7 +249,7 @@ internal ref partial struct Pass
             return;
         }
 
-        lastUpdated = new DateTimeOffset(local, rules.Zone.GetUtcOffset(local));
+        lastUpdated = new DateTimeOffset(local, scope.Zone.GetUtcOffset(local));
         if (rules.ZonesTimes)
         {
             AddOffset(local);

@@ -16,7 +16,8 @@ internal ref partial struct Pass
     private const int ReaderDepthMax = 10_000;
 
     private readonly ReadOnlySpan<byte> source;
-    private readonly RuleSet rules;
+    private readonly ScopeRules scope;
+    private readonly ProfileRules rules;
     private readonly Workspace work;
     private Utf8JsonReader reader;
     private int copied;
@@ -48,10 +49,11 @@ internal ref partial struct Pass
     private bool incomplete;
     private bool sessionExpired;
 
-    internal Pass(ReadOnlySpan<byte> source, RuleSet rules, Workspace work)
+    internal Pass(ReadOnlySpan<byte> source, ScopeRules scope, Workspace work)
     {
         this.source = source;
-        this.rules = rules;
+        this.scope = scope;
+        rules = scope.Profile;
         this.work = work;
 
         // "Not the final block" makes the reader tell a text that ends too early (false) from one that is wrong (throws).

@@ -133,6 +133,7 @@ internal static class ProfileReader
             RevInclude = fields.Texts("revInclude"),
         };
         fields.Close();
+        Check(rules.Search.Count > 0 || rules.Include.Count + rules.RevInclude.Count == 0, fields, "search", "has to name parameters where include or revInclude do");
         foreach (var name in rules.Search.Where(n => SearchParameterTypes.Find(type, n, search.OwnParameters) is null))
         {
             fields.Wrong("search", $"names {name}, which is neither FHIR's nor one of search.ownParameters");
@@ -142,7 +143,8 @@ internal static class ProfileReader
         Check(rules.CountMax == 0 || rules.CountDefault <= rules.CountMax, fields, "countDefault", "has to be at most countMax");
         Check(rules.Include.All(i => i == "*" || IsInclude(i)), fields, "include", "has to give * or Type:parameter");
         Check(rules.RevInclude.All(IsInclude), fields, "revInclude", "has to give Type:parameter");
-        return rules;
+        string[] includes = [.. rules.Include.Count > 0 ? ["_include"] : Array.Empty<string>(), .. rules.RevInclude.Count > 0 ? ["_revinclude"] : Array.Empty<string>()];
+        return rules with { Search = [.. rules.Search, .. includes] };
     }
 
     private static bool IsInclude(string value) =>

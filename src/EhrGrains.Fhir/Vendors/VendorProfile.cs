@@ -85,7 +85,10 @@ public sealed record ResourceRules
     /// <summary>Whether reads are allowed.</summary>
     public bool Read { get; init; } = true;
 
-    /// <summary>Search parameters that are understood, without modifiers; empty: the type cannot be searched.</summary>
+    /// <summary>
+    /// Search parameters that are understood, without modifiers, with <c>_include</c> and <c>_revinclude</c> where some of their
+    /// values are; empty: the type cannot be searched.
+    /// </summary>
     public IReadOnlyList<string> Search { get; init; } = [];
 
     /// <summary>Combinations of which at least one must be given; empty: no requirement.</summary>

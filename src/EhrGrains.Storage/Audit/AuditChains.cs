@@ -22,9 +22,6 @@ internal sealed class PendingRow(string tenant, AuditRow draft)
 /// </summary>
 internal sealed class AuditChains(Database database, KeyRing keys)
 {
-    /// <summary>A statement may take this long; callers give up after 2 s.</summary>
-    private static readonly TimeSpan StatementTimeout = TimeSpan.FromSeconds(2);
-
     private readonly byte[] sealKey = keys.DeriveClusterKey("audit-head");
     private readonly HashSet<string> started = [];
 
@@ -34,8 +31,7 @@ internal sealed class AuditChains(Database database, KeyRing keys)
         var groups = rows.GroupBy(r => r.Tenant).OrderBy(g => g.Key, StringComparer.Ordinal).ToArray();
         await StartChainsAsync([.. groups.Select(g => g.Key).Where(t => !started.Contains(t))], cancellationToken);
 
-        await using var session = await database.BeginAsync(
-            TenantScope.Of(groups.Select(g => g.Key)), StatementTimeout, cancellationToken);
+        await using var session = await database.BeginAsync(TenantScope.Of(groups.Select(g => g.Key)), cancellationToken);
         var heads = await LockHeadsAsync(session, groups, cancellationToken);
         var entries = new List<Statement>(rows.Count);
         var ends = new List<Statement>(groups.Length * 2);
@@ -81,7 +77,7 @@ internal sealed class AuditChains(Database database, KeyRing keys)
     /// <summary>Takes the locks that writing takes, and lets go.</summary>
     internal async Task ProbeAsync(CancellationToken cancellationToken)
     {
-        await using var session = await database.BeginAsync(TenantScope.None, StatementTimeout, cancellationToken);
+        await using var session = await database.BeginAsync(TenantScope.None, cancellationToken);
         await session.ReadAsync(
             [
                 new Statement("SELECT 1 FROM audit_head WHERE seq < 0"),
@@ -114,7 +110,7 @@ internal sealed class AuditChains(Database database, KeyRing keys)
             return;
         }
 
-        await using var session = await database.BeginAsync(TenantScope.Of(tenants), StatementTimeout, cancellationToken);
+        await using var session = await database.BeginAsync(TenantScope.Of(tenants), cancellationToken);
         var statements = tenants.Select(tenant => new Statement(
             """
             INSERT INTO audit_head (tenant_id, seq, hash, seal)

@@ -47,7 +47,7 @@ public sealed partial class AuditLog : IHostedService, IDisposable
     private readonly ILogger log;
     private Task writing = Task.CompletedTask;
     private Task probing = Task.CompletedTask;
-    private volatile bool available = true;
+    private int unavailable;
 
     internal AuditLog(Database database, KeyRing keys, TimeProvider time, StorageMetrics metrics, ILogger<AuditLog> log)
     {
@@ -59,8 +59,11 @@ public sealed partial class AuditLog : IHostedService, IDisposable
         this.log = log;
     }
 
-    /// <summary>False from a failed commit until the trail can be written again; found out once a second, also without traffic.</summary>
-    public bool IsAvailable => available;
+    /// <summary>False from a commit that failed or was late until the trail can be written again; found out once a second, also without traffic.</summary>
+    public bool IsAvailable => Volatile.Read(ref unavailable) == 0;
+
+    /// <summary>The search for a way back, while there is one.</summary>
+    internal Task Probing => probing;
 
     /// <summary>Appends a row; completes when it is committed, with its sequence number.</summary>
     /// <exception cref="AuditUnavailableException">It was not committed within 2 s: what it is for must not happen.</exception>
@@ -85,6 +88,7 @@ public sealed partial class AuditLog : IHostedService, IDisposable
         catch (TimeoutException e)
         {
             outcome = "timeout";
+            SetUnavailable(e);
             throw new AuditUnavailableException("the database did not commit in time.", e);
         }
         finally
@@ -183,18 +187,16 @@ public sealed partial class AuditLog : IHostedService, IDisposable
 
     private void SetAvailable()
     {
-        if (!available)
+        if (Interlocked.Exchange(ref unavailable, 0) == 1)
         {
-            available = true;
             LogAvailable(log);
         }
     }
 
     private void SetUnavailable(Exception cause)
     {
-        if (available)
+        if (Interlocked.Exchange(ref unavailable, 1) == 0)
         {
-            available = false;
             LogUnavailable(log, cause);
             probing = ProbeAsync();
         }
@@ -202,7 +204,7 @@ public sealed partial class AuditLog : IHostedService, IDisposable
 
     private async Task ProbeAsync()
     {
-        while (!available && !stopping.IsCancellationRequested)
+        while (!IsAvailable && !stopping.IsCancellationRequested)
         {
             try
             {

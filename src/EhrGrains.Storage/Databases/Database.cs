@@ -19,8 +19,6 @@ public sealed class Database : IAsyncDisposable
     /// <summary>SQLite readers that may run beside the one writer.</summary>
     private const int SqliteReadersMax = 4;
 
-    private static readonly TimeSpan CommandTimeout = TimeSpan.FromSeconds(30);
-
     private readonly DbDataSource readers;
 
     private Database(DatabaseKind kind, DbDataSource dataSource, DbDataSource readers, TimeProvider time, ILoggerFactory log)
@@ -96,29 +94,29 @@ public sealed class Database : IAsyncDisposable
     internal async Task<List<T>> ReadAsync<T>(
         TenantScope scope, Statement statement, Func<DbDataReader, T> map, CancellationToken cancellationToken)
     {
-        await using var session = new Session(await readers.OpenConnectionAsync(cancellationToken), null, Effective(scope), CommandTimeout);
+        await using var session = new Session(await readers.OpenConnectionAsync(cancellationToken), null, Effective(scope));
         return await session.ReadAsync([statement], map, cancellationToken);
     }
 
     /// <summary>Runs statements in one transaction; returns how many rows they changed together.</summary>
     internal async Task<int> ExecuteAsync(TenantScope scope, IReadOnlyList<Statement> statements, CancellationToken cancellationToken)
     {
-        await using var session = await BeginAsync(scope, CommandTimeout, cancellationToken);
+        await using var session = await BeginAsync(scope, cancellationToken);
         var changed = await session.ExecuteAsync(statements, cancellationToken);
         await session.CommitAsync(cancellationToken);
         return changed;
     }
 
     /// <summary>Begins a transaction that writes.</summary>
-    internal Task<Session> BeginAsync(TenantScope scope, TimeSpan timeout, CancellationToken cancellationToken) =>
-        BeginAsync(DataSource, IsolationLevel.ReadCommitted, scope, timeout, cancellationToken);
+    internal Task<Session> BeginAsync(TenantScope scope, CancellationToken cancellationToken) =>
+        BeginAsync(DataSource, IsolationLevel.ReadCommitted, scope, cancellationToken);
 
     /// <summary>Begins a transaction that reads one unchanging state of the database and does not hinder writers.</summary>
     internal Task<Session> BeginSnapshotAsync(TenantScope scope, CancellationToken cancellationToken) =>
-        BeginAsync(readers, IsolationLevel.RepeatableRead, scope, CommandTimeout, cancellationToken);
+        BeginAsync(readers, IsolationLevel.RepeatableRead, scope, cancellationToken);
 
     private async Task<Session> BeginAsync(
-        DbDataSource source, IsolationLevel isolation, TenantScope scope, TimeSpan timeout, CancellationToken cancellationToken)
+        DbDataSource source, IsolationLevel isolation, TenantScope scope, CancellationToken cancellationToken)
     {
         var connection = await source.OpenConnectionAsync(cancellationToken);
         try
@@ -127,7 +125,7 @@ public sealed class Database : IAsyncDisposable
             var transaction = connection is SqliteConnection sqlite
                 ? sqlite.BeginTransaction(deferred: source == readers)
                 : await connection.BeginTransactionAsync(isolation, cancellationToken);
-            return new Session(connection, transaction, Effective(scope), timeout);
+            return new Session(connection, transaction, Effective(scope));
         }
         catch
         {
@@ -155,17 +153,13 @@ public sealed class Database : IAsyncDisposable
             settings.MaxPoolSize = ConnectionsMaxDefault;
         }
 
-        if (!settings.ContainsKey("Timeout"))
-        {
-            settings.Timeout = 5;
-        }
-
         var source = new NpgsqlDataSourceBuilder(settings.ConnectionString).UseLoggerFactory(log).Build();
         return new Database(DatabaseKind.PostgreSql, source, source, time, log);
     }
 
     private static Database OpenSqlite(string connectionString, TimeProvider time, ILoggerFactory log)
     {
+        // The timeout in seconds is how long a command waits for a lock that another process holds.
         var settings = new SqliteConnectionStringBuilder(connectionString) { Pooling = true, DefaultTimeout = 2 };
         var writer = new SqliteDataSource(settings.ConnectionString, connectionsMax: 1, readOnly: false);
 

@@ -11,15 +11,13 @@ internal sealed class Session : IAsyncDisposable
 {
     private readonly DbConnection connection;
     private readonly DbTransaction? transaction;
-    private readonly TimeSpan timeout;
     private TenantScope scope;
 
-    internal Session(DbConnection connection, DbTransaction? transaction, TenantScope scope, TimeSpan timeout)
+    internal Session(DbConnection connection, DbTransaction? transaction, TenantScope scope)
     {
         this.connection = connection;
         this.transaction = transaction;
         this.scope = scope;
-        this.timeout = timeout;
     }
 
     /// <summary>Reads the rows of all statements, in order.</summary>
@@ -118,7 +116,6 @@ internal sealed class Session : IAsyncDisposable
     {
         var batch = connection.CreateBatch();
         batch.Transaction = transaction;
-        batch.Timeout = Seconds();
         first = 0;
         if (scope.Setting is not null)
         {
@@ -150,11 +147,8 @@ internal sealed class Session : IAsyncDisposable
     {
         var command = connection.CreateCommand();
         command.Transaction = transaction;
-        command.CommandTimeout = Seconds();
         command.CommandText = statement.Sql;
         statement.Bind(command.Parameters, command.CreateParameter, named: true);
         return command;
     }
-
-    private int Seconds() => (int)Math.Ceiling(timeout.TotalSeconds);
 }

@@ -42,7 +42,9 @@ internal sealed class SqliteDataSource(string connectionString, int connectionsM
         }
     }
 
-    // Nothing of ours or of Orleans opens one of these: Orleans' providers only look at its type when they start.
+    protected override DbConnection OpenDbConnection() => throw new NotSupportedException("Open the connection asynchronously.");
+
+    // Orleans makes one to see of which driver it is, and does not open it.
     protected override DbConnection CreateDbConnection() => new SqliteConnection(connectionString);
 
     protected override void Dispose(bool disposing)

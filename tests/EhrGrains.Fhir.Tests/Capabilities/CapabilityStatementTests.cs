@@ -31,7 +31,9 @@ public sealed class CapabilityStatementTests
             var interactions = resource.Interaction.Select(i => i.Code);
             interactions.Contains(CapabilityStatement.TypeRestfulInteraction.Read).ShouldBe(rules.Read);
             interactions.Contains(CapabilityStatement.TypeRestfulInteraction.SearchType).ShouldBe(rules.Search.Count > 0);
-            resource.SearchParam.Select(p => p.Name).ShouldBe(rules.Search.Count > 0 ? [.. rules.Search, "_count"] : []);
+            resource.SearchParam.Select(p => p.Name).ShouldBe(
+                rules.Search.Count > 0 ? [.. rules.Search.Except(["_include", "_revinclude"]), "_count"] : []);
+            resource.SearchInclude.ShouldBe(rules.Include);
             resource.SearchRevInclude.ShouldBe(rules.RevInclude);
         }
     }

@@ -108,6 +108,8 @@ public sealed class PageTests
     [InlineData("Group", "include")]
     [InlineData("Practitioner", "include")]
     [InlineData("Madeup", "include")]
+    [InlineData("Provenance", "match")]
+    [InlineData("Provenance", "outcome")]
     public void A_resource_of_a_type_that_may_not_be_seen_is_left_out_and_said_so(string type, string mode)
     {
         var (entries, result) = Hospital.NormalizePage(

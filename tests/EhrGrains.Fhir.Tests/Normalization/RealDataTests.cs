@@ -1,6 +1,4 @@
 using System.Buffers;
-using System.Formats.Tar;
-using System.IO.Compression;
 using System.Text;
 using System.Text.Json.Nodes;
 using EhrGrains.Fhir.Bundles;
@@ -48,7 +46,7 @@ public sealed class RealDataTests
     [Fact]
     public void The_examples_of_US_Core_pass_unchanged_but_for_the_tenant()
     {
-        var examples = Package("package/example/").ToArray();
+        var examples = UsCore.Files("package/example/").ToArray();
         examples.Length.ShouldBeGreaterThan(150);
         var normalizer = Hospital.Of("us-core");
         foreach (var (name, json) in examples)
@@ -74,7 +72,7 @@ public sealed class RealDataTests
     public void The_must_have_elements_are_those_that_every_US_Core_profile_requires()
     {
         var required = new Dictionary<string, List<HashSet<string>>>();
-        foreach (var (_, json) in Package("package/StructureDefinition-"))
+        foreach (var (_, json) in UsCore.Files("package/StructureDefinition-"))
         {
             var definition = JsonNode.Parse(json)!;
             if ((string?)definition["kind"] == "resource")
@@ -129,21 +127,5 @@ public sealed class RealDataTests
     {
         var tags = resource["meta"]!["tag"]!.AsArray();
         tags.Count(t => ((string?)t!["system"])?.StartsWith(Own, StringComparison.Ordinal) == true).ShouldBe(1);
-    }
-
-    private static IEnumerable<(string Name, byte[] Json)> Package(string prefix)
-    {
-        using var file = File.OpenRead(SharedData.Require("fhir/hl7.fhir.us.core-6.1.0.tgz"));
-        using var tar = new TarReader(new GZipStream(file, CompressionMode.Decompress));
-        while (tar.GetNextEntry() is { } entry)
-        {
-            if (entry.Name.StartsWith(prefix, StringComparison.Ordinal) && entry.Name.EndsWith(".json", StringComparison.Ordinal)
-                && !entry.Name.EndsWith(".index.json", StringComparison.Ordinal) && entry.DataStream is { } data)
-            {
-                using var json = new MemoryStream();
-                data.CopyTo(json);
-                yield return (entry.Name, json.ToArray());
-            }
-        }
     }
 }

@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using EhrGrains.Contracts;
 using EhrGrains.Fhir.Vendors;
 
@@ -39,6 +40,7 @@ public sealed class VendorProfileTests
         oracle.Auth.ExpiresInDefault.ShouldBe(570);
         oracle.Resources["Binary"].Read.ShouldBeTrue();
         oracle.Resources["Binary"].Search.ShouldBeEmpty();
+        oracle.Resources["Goal"].Search.ShouldBe(["_id", "patient", "target-date", "_revinclude"]);
     }
 
     [Fact]
@@ -61,6 +63,7 @@ public sealed class VendorProfileTests
     [InlineData("[[_id], [name]]", "[[_id], [name]], countDefault: 9, countMax: 5", "resources.Patient.countDefault", "countMax")]
     [InlineData("[[_id], [name]]", "[[_id], [name]], countMax: many", "resources.Patient.countMax", "whole number")]
     [InlineData("[[_id], [name]]", "[[_id], [name]], revInclude: [Provenance]", "resources.Patient.revInclude", "Type:parameter")]
+    [InlineData("{ search: [_id, name], requiredAnyOf: [[_id], [name]] }", "{ search: [], include: ['*'] }", "resources.Patient.search", "include")]
     [InlineData("[[_id], [name]]", "[[_id], [name]], serch: [x]", "resources.Patient.serch", "not known")]
     [InlineData("[code-systems]", "[code-system]", "normalization.rules", "encounter-class")]
     [InlineData("[code-systems]", "[identifier-types], identifierTypes: { EPI: QQ }", "normalization.identifierTypes", "v2-0203")]
@@ -102,6 +105,27 @@ public sealed class VendorProfileTests
     [InlineData("a: 1\na: 2")]
     [InlineData("")]
     public void What_is_not_YAML_is_told(string text) => Refused(text).ShouldHaveSingleItem().Code.ShouldBe("EHR-VEN-002");
+
+    [Fact]
+    public void The_certification_floor_holds_every_search_that_US_Core_demands_or_advises()
+    {
+        var floor = VendorProfiles.Find("us-core")!;
+        var statement = UsCore.Files("package/CapabilityStatement-us-core-server").ShouldHaveSingleItem().Json;
+        foreach (var resource in JsonNode.Parse(statement)!["rest"]![0]!["resource"]!.AsArray())
+        {
+            var type = (string)resource!["type"]!;
+            var searches = Combinations(resource["extension"]).Concat(resource["searchParam"]?.AsArray()
+                .Where(p => (string?)p!["extension"]![0]!["valueCode"] is "SHALL" or "SHOULD").Select(p => new[] { (string)p!["name"]! }) ?? []);
+            foreach (var search in searches.Where(s => s.Length > 0))
+            {
+                search.ShouldBeSubsetOf(floor.Resources[type].Search, type);
+                floor.Resources[type].RequiredAnyOf.Any(c => c.All(search.Contains)).ShouldBeTrue($"{type}: {string.Join("+", search)}");
+            }
+        }
+
+        static IEnumerable<string[]> Combinations(JsonNode? extensions) => (extensions?.AsArray() ?? [])
+            .Select(e => (e!["extension"]?.AsArray() ?? []).Where(x => (string?)x!["url"] == "required").Select(x => (string)x!["valueString"]!).ToArray());
+    }
 
     private static VendorProfile Read(string text) => ProfileReader.Read("test.yaml", new StringReader(text));
 
