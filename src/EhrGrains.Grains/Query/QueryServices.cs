@@ -20,6 +20,10 @@ public static class QueryServices
             provider.GetRequiredService<TimeProvider>(),
             provider.GetRequiredService<QueryMetrics>(),
             provider.GetRequiredService<ILogger<BudgetLeases>>()));
+        services.AddSingleton<Cursors>();
+        services.AddSingleton<Normalizers>();
+        services.AddSingleton<QueryAudit>();
+        services.AddSingleton<QueryFlow>();
         services.AddSingleton<ILifecycleParticipant<ISiloLifecycle>>(provider => provider.GetRequiredService<BudgetLeases>());
         return silo;
     }

@@ -1,0 +1,86 @@
+using System.Buffers;
+using EhrGrains.Contracts.Query;
+using EhrGrains.Fhir.Bundles;
+using EhrGrains.Fhir.Outcomes;
+
+namespace EhrGrains.Grains.Query;
+
+/// <summary>
+/// How a search or read ended, before it is written as FHIR: what was found, or the status and issues of a refusal. Never an
+/// EHR's own text.
+/// </summary>
+internal sealed record QueryAnswer
+{
+    /// <summary>The HTTP status.</summary>
+    public required int Status { get; init; }
+
+    /// <summary>What the caller has to be told; on a refusal why, at least one.</summary>
+    public IReadOnlyList<OutcomeIssue> Issues { get; init; } = [];
+
+    /// <summary>Entry objects separated by commas, or the one resource; null on a refusal.</summary>
+    public ArrayBufferWriter<byte>? Content { get; init; }
+
+    /// <summary>Matches in all, where known.</summary>
+    public int? Total { get; init; }
+
+    /// <summary>The cursor of the next page; null on the last.</summary>
+    public string? Next { get; init; }
+
+    /// <summary>The parameters that took part, for the self link.</summary>
+    public IReadOnlyList<SearchParameter> Used { get; init; } = [];
+
+    /// <summary>When to come back.</summary>
+    public TimeSpan? RetryAfter { get; init; }
+
+    /// <summary>A read resource's entity tag.</summary>
+    public string? ETag { get; init; }
+
+    /// <summary>When a read resource last changed.</summary>
+    public DateTimeOffset? LastModified { get; init; }
+
+    /// <summary>How many resources leave, for the audit trail.</summary>
+    public int Entries { get; init; }
+
+    /// <summary>Which patients they concern.</summary>
+    public IReadOnlyList<string> Patients { get; init; } = [];
+
+    internal bool Succeeded => Content is not null;
+
+    internal static QueryAnswer Refuse(int status, string issueCode, string code, string text, TimeSpan? retryAfter = null) =>
+        Refuse(status, [new OutcomeIssue("error", issueCode, text, code)], retryAfter);
+
+    internal static QueryAnswer Refuse(int status, IReadOnlyList<OutcomeIssue> issues, TimeSpan? retryAfter = null) =>
+        new() { Status = status, Issues = issues, RetryAfter = retryAfter };
+
+    /// <summary>The answer to a search as it goes over HTTP.</summary>
+    internal FhirResponse ToSearchset(FhirSearch search)
+    {
+        if (Content is null)
+        {
+            return ToOutcome();
+        }
+
+        var url = $"{search.GatewayBase}/{search.Type}";
+        var self = search.Cursor is { } cursor ? WithCursor(url, cursor) : WithParameters(url, Used);
+        var next = Next is null ? null : WithCursor(url, Next);
+        return new FhirResponse { Status = Status, Body = SearchsetWriter.Write(Content.WrittenSpan, Total, self, next, Issues) };
+    }
+
+    /// <summary>The answer to a read as it goes over HTTP.</summary>
+    internal FhirResponse ToResource() => Content is null
+        ? ToOutcome()
+        : new FhirResponse { Status = Status, Body = Content.WrittenSpan.ToArray(), ETag = ETag, LastModified = LastModified };
+
+    private FhirResponse ToOutcome() => new()
+    {
+        Status = Status,
+        Body = OperationOutcomes.Write(Issues),
+        RetryAfterSeconds = RetryAfter is { } wait ? (int)Math.Ceiling(Math.Clamp(wait.TotalSeconds, 1, 86_400)) : null,
+    };
+
+    private static string WithCursor(string url, string cursor) => $"{url}?{FhirSearch.CursorParameter}={cursor}";
+
+    private static string WithParameters(string url, IReadOnlyList<SearchParameter> parameters) => parameters.Count == 0
+        ? url
+        : $"{url}?{string.Join('&', parameters.Select(p => $"{Uri.EscapeDataString(p.Name)}={Uri.EscapeDataString(p.Value)}"))}";
+}
