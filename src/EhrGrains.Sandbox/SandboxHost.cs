@@ -12,7 +12,9 @@ public static class SandboxHost
     private const int PatientsMax = 20_000;
     private const long BodyBytesMax = 65_536;
 
-    /// <summary>Builds the hospitals; start the application to open their ports. Without <paramref name="logging"/> nothing is logged.</summary>
+    /// <summary>
+    /// Builds the hospitals; start the application to open their ports. Without <paramref name="logging"/> nothing is logged.
+    /// </summary>
     /// <exception cref="ArgumentException">The options are wrong; the message lists all that is.</exception>
     /// <exception cref="InvalidDataException">The data directory has a file that is not FHIR; the message names it.</exception>
     public static WebApplication Build(SandboxOptions options, Action<ILoggingBuilder>? logging = null)
@@ -23,7 +25,14 @@ public static class SandboxHost
         builder.Logging.ClearProviders();
         logging?.Invoke(builder.Logging);
 
-        var http = new SocketsHttpHandler { AllowAutoRedirect = false, UseCookies = false, ActivityHeadersPropagator = null, PooledConnectionLifetime = TimeSpan.FromMinutes(1) };
+        var http = new SocketsHttpHandler
+        {
+            AllowAutoRedirect =
+                false,
+            UseCookies = false,
+            ActivityHeadersPropagator = null,
+            PooledConnectionLifetime = TimeSpan.FromMinutes(1),
+        };
         var loaded = options.DataDirectory is null ? [] : DataFolder.Read(options.DataDirectory);
         Hospital[] hospitals = [.. All().Select(vendor => new Hospital(vendor, options, loaded, new HttpMessageInvoker(http)))];
         builder.Services.AddSingleton(hospitals);
@@ -82,11 +91,13 @@ public static class SandboxHost
         Require(options.BasePort is >= 0 and <= 65_533, "BasePort: 0 to 65,533.");
         Require(IPAddress.TryParse(options.Host, out _), "Host: an IP address.");
         Require(options.Patients is >= 0 and <= PatientsMax, $"Patients: 0 to {PatientsMax}.");
-        Require(Uri.TryCreate(options.JwksBase, UriKind.Absolute, out var jwks) && jwks.Scheme is "http" or "https", "JwksBase: an absolute http or https URL.");
+        Require(Uri.TryCreate(options.JwksBase, UriKind.Absolute, out var jwks)
+            && jwks.Scheme is "http" or "https", "JwksBase: an absolute http or https URL.");
         Require(options.DataDirectory is null || Directory.Exists(options.DataDirectory), "DataDirectory: a folder that exists.");
         Require(options.Sites.Keys.All(vendors.Contains), $"Sites: only {string.Join(", ", vendors)}.");
         Require(
-            options.Sites.Values.All(site => site.RequestsPerSecond is null or (>= 0 and <= 65_536) && site.TokenLifetimeSeconds is null or >= 1 && site.SearchSessionSeconds is null or >= 1),
+            options.Sites.Values.All(site => site.RequestsPerSecond is null or (>= 0 and <= 65_536)
+                && site.TokenLifetimeSeconds is null or >= 1 && site.SearchSessionSeconds is null or >= 1),
             "Sites: RequestsPerSecond 0 to 65,536; TokenLifetimeSeconds and SearchSessionSeconds 1 or more.");
         if (problems.Count > 0)
         {

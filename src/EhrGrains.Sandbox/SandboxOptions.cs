@@ -8,7 +8,9 @@ public sealed record SandboxOptions
     /// <summary>Port of the first hospital; the others follow. 0: the operating system chooses each. Default 9101.</summary>
     public int BasePort { get; init; } = 9101;
 
-    /// <summary>The IP address to listen on. Default 127.0.0.1; the admin endpoints answer loopback callers only, whatever this is.</summary>
+    /// <summary>
+    /// The IP address to listen on. Default 127.0.0.1; the admin endpoints answer loopback callers only, whatever this is.
+    /// </summary>
     public string Host { get; init; } = "127.0.0.1";
 
     /// <summary>The host name in the URLs that the hospitals publish; null: <see cref="Host"/>.</summary>
@@ -20,7 +22,9 @@ public sealed record SandboxOptions
     /// <summary>The same seed makes the same patients, byte for byte. Default 1.</summary>
     public int Seed { get; init; } = 1;
 
-    /// <summary>Synthetic patients per hospital, 0–20,000; 0 with <see cref="DataDirectory"/> set: only those of the folder. Default 220.</summary>
+    /// <summary>
+    /// Synthetic patients per hospital, 0–20,000; 0 with <see cref="DataDirectory"/> set: only those of the folder. Default 220.
+    /// </summary>
     public int Patients { get; init; } = 220;
 
     /// <summary>
@@ -29,7 +33,9 @@ public sealed record SandboxOptions
     /// </summary>
     public string? DataDirectory { get; init; }
 
-    /// <summary>Where the hospitals fetch our public keys: <c>{JwksBase}/tenants/{tenant}/jwks.json</c>. Default http://127.0.0.1:8080.</summary>
+    /// <summary>
+    /// Where the hospitals fetch our public keys: <c>{JwksBase}/tenants/{tenant}/jwks.json</c>. Default http://127.0.0.1:8080.
+    /// </summary>
     public string JwksBase { get; init; } = "http://127.0.0.1:8080";
 
     /// <summary>Settings of single hospitals by vendor: <c>epic</c>, <c>oracle-health</c>, <c>athenahealth</c>.</summary>

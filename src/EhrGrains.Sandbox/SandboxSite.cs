@@ -48,6 +48,8 @@ public sealed record SandboxSite
     /// </summary>
     public string? SharedPatientSearch { get; init; }
 
-    /// <summary>Id of a patient with more than a hundred Observations of category <c>laboratory</c>; null without synthetic patients.</summary>
+    /// <summary>
+    /// Id of a patient with more than a hundred Observations of category <c>laboratory</c>; null without synthetic patients.
+    /// </summary>
     public string? LongChartPatientId { get; init; }
 }

@@ -73,8 +73,10 @@ public sealed class AthenaTests(Hospitals hospitals) : IClassFixture<Hospitals>,
     [Fact]
     public async Task Paging_to_the_end_shows_every_resource_once()
     {
-        var pages = await hospitals.PagesAsync(Site, $"Observation?patient={LongChart}&category=laboratory&{Hospitals.Practice(Site)}", token);
-        var whole = await hospitals.PagesAsync(Site, $"Observation?patient={LongChart}&category=laboratory&_count=100&{Hospitals.Practice(Site)}", token);
+        var pages = await hospitals.PagesAsync(
+            Site, $"Observation?patient={LongChart}&category=laboratory&{Hospitals.Practice(Site)}", token);
+        var whole = await hospitals.PagesAsync(
+            Site, $"Observation?patient={LongChart}&category=laboratory&_count=100&{Hospitals.Practice(Site)}", token);
 
         Hospitals.Ids(pages[0]).Count.ShouldBe(10);
         pages.SelectMany(Hospitals.Ids).ShouldBe(whole.SelectMany(Hospitals.Ids));
@@ -107,7 +109,8 @@ public sealed class AthenaTests(Hospitals hospitals) : IClassFixture<Hospitals>,
     public async Task Reading_rights_alone_do_not_permit_a_search()
     {
         using var answer = await hospitals.AskTokenAsync(Site, "system/Patient.r");
-        var reader = (string)JsonNode.Parse(await answer.Content.ReadAsStringAsync(TestContext.Current.CancellationToken))!["access_token"]!;
+        var reader = (string)JsonNode.Parse(
+            await answer.Content.ReadAsStringAsync(TestContext.Current.CancellationToken))!["access_token"]!;
 
         (await hospitals.ReadAsync(Site, "Patient/" + LongChart, reader)).Status.ShouldBe(200);
         (await hospitals.ReadAsync(Site, $"Patient?_id={LongChart}&{Hospitals.Practice(Site)}", reader)).Status.ShouldBe(403);
@@ -124,6 +127,7 @@ public sealed class AthenaTests(Hospitals hospitals) : IClassFixture<Hospitals>,
     private Task<(int Status, JsonNode Body)> SearchAsync(string search)
     {
         var path = search.Replace("{patient}", LongChart, StringComparison.Ordinal);
-        return hospitals.ReadAsync(Site, path + (path.Contains('?', StringComparison.Ordinal) ? "&" : "?") + Hospitals.Practice(Site), token);
+        return hospitals.ReadAsync(
+            Site, path + (path.Contains('?', StringComparison.Ordinal) ? "&" : "?") + Hospitals.Practice(Site), token);
     }
 }

@@ -7,7 +7,10 @@ namespace EhrGrains.Sandbox.Tests;
 public sealed partial class ChartTests(Hospitals hospitals) : IClassFixture<Hospitals>
 {
     private static readonly string[] PatientTypes =
-        ["Encounter", "Condition", "Observation", "AllergyIntolerance", "MedicationRequest", "DiagnosticReport", "DocumentReference", "Coverage"];
+    [
+        "Encounter", "Condition", "Observation", "AllergyIntolerance", "MedicationRequest", "DiagnosticReport", "DocumentReference",
+        "Coverage",
+    ];
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
@@ -38,7 +41,8 @@ public sealed partial class ChartTests(Hospitals hospitals) : IClassFixture<Hosp
         await using var full = await Hospitals.StartAsync(new SandboxOptions { Patients = 200 });
         var token = await full.TokenAsync(full.Oracle, [.. PatientTypes, "Patient"]);
 
-        var patients = (await full.PagesAsync(full.Oracle, "Patient?family=Vexmoor&_count=100", token)).SelectMany(Hospitals.Ids).Distinct().ToArray();
+        var patients = (await full.PagesAsync(full.Oracle, "Patient?family=Vexmoor&_count=100", token))
+            .SelectMany(Hospitals.Ids).Distinct().ToArray();
         patients.Length.ShouldBe(200);
 
         var sizes = new List<int>();
@@ -47,7 +51,8 @@ public sealed partial class ChartTests(Hospitals hospitals) : IClassFixture<Hosp
             var size = 1;
             foreach (var type in PatientTypes)
             {
-                size += (await full.PagesAsync(full.Oracle, $"{type}?patient={patient}&_count=100", token)).SelectMany(Hospitals.Ids).Distinct().Count();
+                size += (await full.PagesAsync(full.Oracle, $"{type}?patient={patient}&_count=100", token))
+                    .SelectMany(Hospitals.Ids).Distinct().Count();
             }
 
             sizes.Add(size);
@@ -94,7 +99,8 @@ public sealed partial class ChartTests(Hospitals hospitals) : IClassFixture<Hosp
         var patient = (await PatientsAsync(hospitals.Epic))[0];
         var identifiers = patient["identifier"]!.AsArray();
 
-        identifiers.Select(identifier => (string?)identifier!["type"]?["text"]).ShouldBe(["EPI", "EXTERNAL", "INTERNAL", "FHIR", "MYCHARTLOGIN", null]);
+        identifiers.Select(identifier => (string?)identifier!["type"]?["text"])
+            .ShouldBe(["EPI", "EXTERNAL", "INTERNAL", "FHIR", "MYCHARTLOGIN", null]);
         ((string)identifiers[2]!["value"]!).ShouldStartWith("  ");
         identifiers[5]!["value"].ShouldBeNull();
         ((string)identifiers[5]!["_value"]!["extension"]![0]!["url"]!).ShouldEndWith("/rendered-value");
@@ -129,7 +135,8 @@ public sealed partial class ChartTests(Hospitals hospitals) : IClassFixture<Hosp
             var (status, bundle) = await hospitals.ReadAsync(hospitals.Epic, $"MedicationRequest?patient={(string)patient["id"]!}", token);
             if (status == 200 && Hospitals.Matches(bundle) is [var request, ..])
             {
-                var (found, medication) = await hospitals.ReadAsync(hospitals.Epic, (string)request["medicationReference"]!["reference"]!, token);
+                var (found, medication) = await hospitals.ReadAsync(
+                    hospitals.Epic, (string)request["medicationReference"]!["reference"]!, token);
                 found.ShouldBe(200);
                 medication["code"].ShouldNotBeNull();
                 return;
@@ -156,7 +163,8 @@ public sealed partial class ChartTests(Hospitals hospitals) : IClassFixture<Hosp
         }
 
         Hospitals.Matches(encounters).ShouldAllBe(encounter =>
-            (string?)encounter["contained"]![0]!["resourceType"] == "Location" && (string?)encounter["location"]![0]!["location"]!["reference"] == "#loc1");
+            (string?)encounter["contained"]![0]!["resourceType"] == "Location"
+                && (string?)encounter["location"]![0]!["location"]!["reference"] == "#loc1");
         (await hospitals.GetAsync(hospitals.Oracle, "Medication/12700001", token)).StatusCode.ShouldBe(System.Net.HttpStatusCode.NotFound);
     }
 
@@ -235,9 +243,15 @@ public sealed partial class ChartTests(Hospitals hospitals) : IClassFixture<Hosp
                 dump.Add(patient.ToJsonString());
                 foreach (var type in PatientTypes)
                 {
-                    var filter = type switch { "Observation" => "&category=laboratory,vital-signs,social-history", "MedicationRequest" when site.Vendor == "athenahealth" => "&intent=order", _ => "" };
+                    var filter = type switch
+                    {
+                        "Observation" => "&category=laboratory,vital-signs,social-history",
+                        "MedicationRequest" when site.Vendor == "athenahealth" => "&intent=order",
+                        _ => "",
+                    };
                     var practice = site.Vendor == "athenahealth" ? "&" + Hospitals.Practice(site) : "";
-                    using var response = await hospitals.GetAsync(site, $"{type}?patient={(string)patient["id"]!}{filter}{practice}&_count=100", token);
+                    using var response = await hospitals.GetAsync(
+                        site, $"{type}?patient={(string)patient["id"]!}{filter}{practice}&_count=100", token);
                     response.IsSuccessStatusCode.ShouldBeTrue($"{site.Vendor} {type}");
                     var text = await response.Content.ReadAsStringAsync(Cancel);
                     JsonNode.Parse(text).ShouldNotBeNull();

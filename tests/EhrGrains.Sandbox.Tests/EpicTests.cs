@@ -96,10 +96,12 @@ public sealed class EpicTests(Hospitals hospitals) : IClassFixture<Hospitals>
     {
         var token = await TokenAsync();
         var all = await hospitals.PagesAsync(Site, $"Observation?patient={LongChart}&category=laboratory&_count=10", token);
-        var dates = all.SelectMany(Hospitals.Matches).Select(observation => (string)observation["effectiveDateTime"]!).Order(StringComparer.Ordinal).ToArray();
+        var dates = all.SelectMany(Hospitals.Matches).Select(observation => (string)observation["effectiveDateTime"]!)
+            .Order(StringComparer.Ordinal).ToArray();
 
         // Newest first: the oldest are on the last pages.
-        var pages = await hospitals.PagesAsync(Site, $"Observation?patient={LongChart}&category=laboratory&date=lt{dates[5][..10]}&_count=10", token);
+        var pages = await hospitals.PagesAsync(
+            Site, $"Observation?patient={LongChart}&category=laboratory&date=lt{dates[5][..10]}&_count=10", token);
 
         pages.Count.ShouldBe(all.Count);
         Hospitals.Matches(pages[0]).ShouldBeEmpty();
@@ -127,7 +129,8 @@ public sealed class EpicTests(Hospitals hospitals) : IClassFixture<Hospitals>
         await using var own = await Hospitals.StartAsync(new SandboxOptions { Patients = 10, Time = time });
         using var answer = await own.AskTokenAsync(own.Epic, "system/Observation.rs", new Assertion { Now = time.GetUtcNow() });
         var token = (string)(await answer.Content.ReadFromJsonAsync<JsonNode>(Cancel))!["access_token"]!;
-        var (_, page) = await own.ReadAsync(own.Epic, $"Observation?patient={own.Epic.LongChartPatientId}&category=laboratory&_count=5", token);
+        var (_, page) = await own.ReadAsync(
+            own.Epic, $"Observation?patient={own.Epic.LongChartPatientId}&category=laboratory&_count=5", token);
         var next = Hospitals.Link(page, "next")!;
 
         time.Advance(TimeSpan.FromSeconds(599));
@@ -151,7 +154,8 @@ public sealed class EpicTests(Hospitals hospitals) : IClassFixture<Hospitals>
         using var response = await hospitals.GetAsync(Site, $"Patient?_id={LongChart}{format}", await TokenAsync(), accept);
 
         response.StatusCode.ShouldBe(status);
-        response.Content.Headers.ContentType!.MediaType.ShouldBe(status == HttpStatusCode.OK ? "application/fhir+json" : "application/fhir+xml");
+        response.Content.Headers.ContentType!.MediaType
+            .ShouldBe(status == HttpStatusCode.OK ? "application/fhir+json" : "application/fhir+xml");
     }
 
     [Fact]
@@ -225,12 +229,15 @@ public sealed class EpicTests(Hospitals hospitals) : IClassFixture<Hospitals>
         var token = await TokenAsync();
         var all = await hospitals.PagesAsync(Site, $"Observation?patient={LongChart}&category=laboratory&_count=1000", token);
         var instant = DateTimeOffset.Parse(
-            all.SelectMany(Hospitals.Matches).Select(observation => (string)observation["effectiveDateTime"]!).First(text => text.Length > 10),
+            all.SelectMany(Hospitals.Matches).Select(observation => (string)observation["effectiveDateTime"]!)
+                .First(text => text.Length > 10),
             System.Globalization.CultureInfo.InvariantCulture);
         var local = TimeZoneInfo.ConvertTime(instant, TimeZoneInfo.FindSystemTimeZoneById(Site.TimeZone));
 
-        var here = await hospitals.PagesAsync(Site, $"Observation?patient={LongChart}&category=laboratory&_count=1000&date={local:yyyy-MM-ddTHH:mm:ss}", token);
-        var inUtc = await hospitals.PagesAsync(Site, $"Observation?patient={LongChart}&category=laboratory&_count=1000&date={instant:yyyy-MM-ddTHH:mm:ss}", token);
+        var here = await hospitals.PagesAsync(
+            Site, $"Observation?patient={LongChart}&category=laboratory&_count=1000&date={local:yyyy-MM-ddTHH:mm:ss}", token);
+        var inUtc = await hospitals.PagesAsync(
+            Site, $"Observation?patient={LongChart}&category=laboratory&_count=1000&date={instant:yyyy-MM-ddTHH:mm:ss}", token);
 
         here.SelectMany(Hospitals.Matches).ShouldNotBeEmpty();
         inUtc.SelectMany(Hospitals.Matches).ShouldBeEmpty();
@@ -244,7 +251,9 @@ public sealed class EpicTests(Hospitals hospitals) : IClassFixture<Hospitals>
 
     private async Task<(int Status, JsonNode Body)> PostAsync(string path, Dictionary<string, string> form, string token)
     {
-        using var request = new HttpRequestMessage(HttpMethod.Post, $"{Site.FhirBaseUrl}/{path}") { Content = new FormUrlEncodedContent(form) };
+        using var request = new HttpRequestMessage(
+            HttpMethod.Post, $"{Site.FhirBaseUrl}/{path}")
+        { Content = new FormUrlEncodedContent(form) };
         request.Headers.Accept.ParseAdd("application/fhir+json");
         request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", token);
         using var response = await hospitals.Http.SendAsync(request, Cancel);

@@ -31,11 +31,11 @@ public sealed class FaultTests(Hospitals hospitals) : IClassFixture<Hospitals>, 
     [InlineData(null, null)]
     public async Task Throttling_says_when_to_come_back_or_nonsense_or_nothing(string? retryAfter, string? header)
     {
-        foreach (var (kind, status) in ((string, HttpStatusCode)[])[("too-many-requests", HttpStatusCode.TooManyRequests), ("unavailable", HttpStatusCode.ServiceUnavailable)])
+        foreach (var (kind, status) in ((string, int)[])[("too-many-requests", 429), ("unavailable", 503)])
         {
             await hospitals.SetFaultsAsync(Site, new { kind, retryAfter });
             using var response = await hospitals.GetAsync(Site, Read, token);
-            response.StatusCode.ShouldBe(status);
+            ((int)response.StatusCode).ShouldBe(status);
             (response.Headers.TryGetValues("Retry-After", out var values) ? values.Single() : null).ShouldBe(header);
         }
     }
@@ -55,7 +55,10 @@ public sealed class FaultTests(Hospitals hospitals) : IClassFixture<Hospitals>, 
     [Fact]
     public async Task A_fault_can_be_for_some_requests_only()
     {
-        await hospitals.SetFaultsAsync(Site, new { kind = "unavailable", times = 2, path = "/Patient" }, new { kind = "unauthorized", operation = "search", times = 1 });
+        await hospitals.SetFaultsAsync(
+            Site,
+            new { kind = "unavailable", times = 2, path = "/Patient" },
+            new { kind = "unauthorized", operation = "search", times = 1 });
 
         (await StatusAsync(Search)).ShouldBe(401);
         (await StatusAsync(Search)).ShouldBe(200);
@@ -169,17 +172,18 @@ public sealed class FaultTests(Hospitals hospitals) : IClassFixture<Hospitals>, 
     [Fact]
     public async Task A_search_session_can_end_early_with_each_vendors_answer()
     {
-        foreach (var (site, code) in ((SandboxSite, string)[])[(hospitals.Epic, "4113"), (hospitals.Oracle, "value"), (hospitals.Athena, "value")])
+        foreach (var site in hospitals.All)
         {
             var own = await hospitals.TokenAsync(site, "Observation");
             var practice = site.Vendor == "athenahealth" ? "&" + Hospitals.Practice(site) : "";
-            var (_, first) = await hospitals.ReadAsync(site, $"Observation?patient={site.LongChartPatientId}&category=laboratory{practice}", own);
+            var (_, first) = await hospitals.ReadAsync(
+                site, $"Observation?patient={site.LongChartPatientId}&category=laboratory{practice}", own);
             await hospitals.SetFaultsAsync(site, new { kind = "session-expired", times = 1 });
 
             var (status, outcome) = await hospitals.ReadAsync(site, Hospitals.Link(first, "next")! + practice, own);
 
             status.ShouldBe(400);
-            Hospitals.Codes(outcome).ShouldBe([code]);
+            Hospitals.Codes(outcome).ShouldBe([site.Vendor == "epic" ? "4113" : "value"]);
         }
     }
 
@@ -243,7 +247,8 @@ public sealed class FaultTests(Hospitals hospitals) : IClassFixture<Hospitals>, 
     [Theory]
     [InlineData("""{ "faults": [ { "kind": "sunspots" } ] }""", "kind")]
     [InlineData("""{ "faults": [ { "kind": "html", "tiems": 3 } ] }""", "faults[0]")]
-    [InlineData("""{ "faults": [ { "kind": "html", "times": 0, "milliseconds": -1 } ] }""", "faults[0].times: 1 or more, or leave it out. faults[0].milliseconds")]
+    [InlineData("""{ "faults": [ { "kind": "html", "times": 0 } ] }""", "faults[0].times: 1 or more")]
+    [InlineData("""{ "faults": [ { "kind": "html", "times": 0, "milliseconds": -1 } ] }""", "leave it out. faults[0].milliseconds")]
     [InlineData("""{ "kind": "html" }""", "$")]
     [InlineData("html", "$")]
     public async Task A_fault_that_is_not_understood_is_refused_and_changes_nothing(string body, string named)
@@ -256,7 +261,8 @@ public sealed class FaultTests(Hospitals hospitals) : IClassFixture<Hospitals>, 
         (await FaultsAsync()).ShouldBeEmpty();
     }
 
-    private async Task<JsonArray> FaultsAsync() => (await hospitals.Http.GetFromJsonAsync<JsonNode>(Site.AdminUrl + "/faults", Cancel))!["faults"]!.AsArray();
+    private async Task<JsonArray> FaultsAsync() =>
+        (await hospitals.Http.GetFromJsonAsync<JsonNode>(Site.AdminUrl + "/faults", Cancel))!["faults"]!.AsArray();
 
     private async Task<int> StatusAsync(string path)
     {

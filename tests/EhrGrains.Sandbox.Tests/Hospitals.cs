@@ -28,7 +28,8 @@ public sealed class Hospitals : IAsyncLifetime
             Patients = options.Patients == 220 ? 60 : options.Patients,
             Sites = options.Sites.Count > 0
                 ? options.Sites
-                : new[] { "epic", "oracle-health", "athenahealth" }.ToDictionary(vendor => vendor, _ => new SiteOptions { RequestsPerSecond = 0 }),
+                : new[] { "epic", "oracle-health", "athenahealth" }.ToDictionary(
+                    vendor => vendor, _ => new SiteOptions { RequestsPerSecond = 0 }),
         };
     }
 
@@ -89,9 +90,11 @@ public sealed class Hospitals : IAsyncLifetime
         return answer.GetProperty("access_token").GetString()!;
     }
 
-    public async Task<HttpResponseMessage> GetAsync(SandboxSite site, string pathOrUrl, string? token, string accept = "application/fhir+json")
+    public async Task<HttpResponseMessage> GetAsync(
+        SandboxSite site, string pathOrUrl, string? token, string accept = "application/fhir+json")
     {
-        using var request = new HttpRequestMessage(HttpMethod.Get, pathOrUrl.StartsWith("http", StringComparison.Ordinal) ? pathOrUrl : $"{site.FhirBaseUrl}/{pathOrUrl}");
+        using var request = new HttpRequestMessage(
+            HttpMethod.Get, pathOrUrl.StartsWith("http", StringComparison.Ordinal) ? pathOrUrl : $"{site.FhirBaseUrl}/{pathOrUrl}");
         request.Headers.TryAddWithoutValidation("Accept", accept);
         if (token is not null)
         {
@@ -133,7 +136,8 @@ public sealed class Hospitals : IAsyncLifetime
     public async Task<IReadOnlyList<JsonNode>> PatientsAsync(SandboxSite site) =>
         [.. (await Http.GetFromJsonAsync<JsonArray>(site.AdminUrl + "/patients", Cancel))!.Select(patient => patient!)];
 
-    public async Task<JsonNode> CountersAsync(SandboxSite site) => (await Http.GetFromJsonAsync<JsonNode>(site.AdminUrl + "/counters", Cancel))!;
+    public async Task<JsonNode> CountersAsync(SandboxSite site) =>
+        (await Http.GetFromJsonAsync<JsonNode>(site.AdminUrl + "/counters", Cancel))!;
 
     public static string Practice(SandboxSite site) => $"ah-practice=Organization/a-1.Practice-{site.Settings["practice"]}";
 
@@ -141,7 +145,8 @@ public sealed class Hospitals : IAsyncLifetime
         bundle["link"]!.AsArray().FirstOrDefault(link => (string?)link!["relation"] == relation)?["url"]?.GetValue<string>();
 
     public static IReadOnlyList<JsonNode> Matches(JsonNode bundle) =>
-        [.. (bundle["entry"]?.AsArray() ?? []).Where(entry => (string?)entry!["search"]!["mode"] == "match").Select(entry => entry!["resource"]!)];
+        [.. (bundle["entry"]?.AsArray() ?? []).Where(
+            entry => (string?)entry!["search"]!["mode"] == "match").Select(entry => entry!["resource"]!)];
 
     public static IReadOnlyList<string> Ids(JsonNode bundle) => [.. Matches(bundle).Select(resource => (string)resource["id"]!)];
 
@@ -150,8 +155,10 @@ public sealed class Hospitals : IAsyncLifetime
     {
         var outcomes = (string?)body["resourceType"] == "OperationOutcome"
             ? [body]
-            : (body["entry"]?.AsArray() ?? []).Where(entry => (string?)entry!["search"]!["mode"] == "outcome").Select(entry => entry!["resource"]!);
-        return [.. outcomes.SelectMany(outcome => outcome["issue"]!.AsArray()).Select(issue => (string)(issue!["details"]?["coding"]?[0]?["code"] ?? issue["code"]!)!)];
+            : (body["entry"]?.AsArray() ?? []).Where(entry => (string?)entry!["search"]!["mode"] == "outcome")
+                .Select(entry => entry!["resource"]!);
+        return [.. outcomes.SelectMany(outcome => outcome["issue"]!.AsArray()).Select(
+            issue => (string)(issue!["details"]?["coding"]?[0]?["code"] ?? issue["code"]!)!)];
     }
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;

@@ -48,7 +48,10 @@ public sealed class HostTests
         var site = SandboxHost.Sites(app)[0];
         using var handler = new SocketsHttpHandler
         {
-            SslOptions = new SslClientAuthenticationOptions { RemoteCertificateValidationCallback = (_, shown, _, _) => shown?.GetCertHashString() == certificate.GetCertHashString() },
+            SslOptions = new SslClientAuthenticationOptions
+            {
+                RemoteCertificateValidationCallback = (_, shown, _, _) => shown?.GetCertHashString() == certificate.GetCertHashString(),
+            },
         };
         using var http = new HttpClient(handler);
 
@@ -70,7 +73,7 @@ public sealed class HostTests
             Sites = new Dictionary<string, SiteOptions> { ["cerner"] = new() { RequestsPerSecond = -1 } },
         }));
 
-        foreach (var option in (string[])["BasePort", "Host", "Patients", "JwksBase", "DataDirectory", "Sites: only epic", "RequestsPerSecond"])
+        foreach (var option in (string[])["BasePort", "Host", "Patients", "JwksBase", "DataDirectory", "only epic", "RequestsPerSecond"])
         {
             error.Message.ShouldContain(option);
         }
@@ -112,11 +115,12 @@ public sealed class HostTests
     {
         using var folder = new TempDirectory();
         await File.WriteAllTextAsync(
-            Path.Combine(folder.Path, "patient.json"), """{ "resourceType": "Patient", "id": "p1", "name": [ { "family": "Loaded" } ] }""", Cancel);
+            Path.Combine(
+                folder.Path, "patient.json"), """{ "resourceType": "Patient", "id": "p1", "name": [ { "family": "Loaded" } ] }""", Cancel);
         await File.WriteAllTextAsync(
             Path.Combine(folder.Path, "observation.ndjson"),
             """
-            {"resourceType":"Observation","id":"o1","status":"final","code":{"text":"a"},"subject":{"reference":"Patient/p1"},"valueQuantity":{"value":1.234567890123456789}}
+            {"resourceType":"Observation","id":"o1","subject":{"reference":"Patient/p1"},"valueQuantity":{"value":1.234567890123456789}}
 
             {"resourceType":"Observation","id":"o2","status":"final","code":{"text":"b"},"subject":{"reference":"Patient/p1"}}
             """,
@@ -126,7 +130,8 @@ public sealed class HostTests
 
         Hospitals.Ids((await hospitals.ReadAsync(hospitals.Oracle, "Patient?family=loaded", token)).Body).ShouldBe(["p1"]);
         Hospitals.Ids((await hospitals.ReadAsync(hospitals.Oracle, "Observation?patient=p1", token)).Body).ShouldBe(["o1", "o2"]);
-        (await (await hospitals.GetAsync(hospitals.Oracle, "Observation/o1", token)).Content.ReadAsStringAsync(Cancel)).ShouldContain("1.234567890123456789");
+        (await (await hospitals.GetAsync(hospitals.Oracle, "Observation/o1", token)).Content.ReadAsStringAsync(Cancel))
+            .ShouldContain("1.234567890123456789");
         Hospitals.Ids((await hospitals.ReadAsync(hospitals.Oracle, "Patient?family=Vexmoor", token)).Body).Count.ShouldBe(10);
     }
 
@@ -139,7 +144,8 @@ public sealed class HostTests
         using var folder = new TempDirectory();
         await File.WriteAllTextAsync(Path.Combine(folder.Path, name), content, Cancel);
 
-        var error = Should.Throw<InvalidDataException>(() => SandboxHost.Build(new SandboxOptions { Patients = 1, DataDirectory = folder.Path }));
+        var error = Should.Throw<InvalidDataException>(
+            () => SandboxHost.Build(new SandboxOptions { Patients = 1, DataDirectory = folder.Path }));
 
         error.Message.ShouldContain(name);
     }

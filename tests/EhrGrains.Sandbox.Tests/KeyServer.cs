@@ -90,7 +90,9 @@ public sealed class KeyServer : IAsyncDisposable
         }
 
         var named = assertion.KeyId is null ? key : Renamed(key, assertion.KeyId);
-        var credentials = new SigningCredentials(named, assertion.Algorithm) { CryptoProviderFactory = new CryptoProviderFactory { CacheSignatureProviders = false } };
+        var credentials = new SigningCredentials(
+            named, assertion.Algorithm)
+        { CryptoProviderFactory = new CryptoProviderFactory { CacheSignatureProviders = false } };
         var now = assertion.Now.ToUnixTimeSeconds();
         var payload = JsonSerializer.Serialize(new Dictionary<string, object>
         {
@@ -125,10 +127,25 @@ public sealed class KeyServer : IAsyncDisposable
         {
             case ECDsaSecurityKey ec:
                 var point = ec.ECDsa.ExportParameters(false).Q;
-                return new() { ["kty"] = "EC", ["crv"] = "P-384", ["kid"] = key.KeyId, ["x"] = Base64UrlEncoder.Encode(point.X), ["y"] = Base64UrlEncoder.Encode(point.Y) };
+                return new()
+                {
+                    ["kty"] = "EC",
+                    ["crv"] = "P-384",
+                    ["kid"] = key.KeyId,
+                    ["x"] = Base64UrlEncoder.Encode(
+                    point.X),
+                    ["y"] = Base64UrlEncoder.Encode(point.Y)
+                };
             default:
                 var rsa = ((RsaSecurityKey)key).Rsa.ExportParameters(false);
-                return new() { ["kty"] = "RSA", ["kid"] = key.KeyId, ["n"] = Base64UrlEncoder.Encode(rsa.Modulus), ["e"] = Base64UrlEncoder.Encode(rsa.Exponent) };
+                return new()
+                {
+                    ["kty"] = "RSA",
+                    ["kid"] = key.KeyId,
+                    ["n"] = Base64UrlEncoder.Encode(
+                    rsa.Modulus),
+                    ["e"] = Base64UrlEncoder.Encode(rsa.Exponent)
+                };
         }
     }
 }

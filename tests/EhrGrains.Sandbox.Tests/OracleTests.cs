@@ -96,8 +96,10 @@ public sealed class OracleTests(Hospitals hospitals) : IClassFixture<Hospitals>
     {
         var token = await TokenAsync();
         Hospitals.Ids((await hospitals.ReadAsync(Site, "Patient?family=Vexmoor", token)).Body).Count.ShouldBe(20);
-        Hospitals.Ids((await hospitals.ReadAsync(Site, $"Observation?patient={LongChart}&category=laboratory", token)).Body).Count.ShouldBe(50);
-        Hospitals.Ids((await hospitals.ReadAsync(Site, $"Observation?patient={LongChart}&category=laboratory&_count=1000000000", token)).Body)
+        Hospitals.Ids((await hospitals.ReadAsync(Site, $"Observation?patient={LongChart}&category=laboratory", token)).Body)
+            .Count.ShouldBe(50);
+        Hospitals.Ids(
+            (await hospitals.ReadAsync(Site, $"Observation?patient={LongChart}&category=laboratory&_count=1000000000", token)).Body)
             .Count.ShouldBeInRange(120, 200);
     }
 
@@ -136,7 +138,8 @@ public sealed class OracleTests(Hospitals hospitals) : IClassFixture<Hospitals>
     public async Task What_changed_since_is_found()
     {
         var (_, all) = await SearchAsync("Condition?patient={patient}");
-        var times = Hospitals.Matches(all).Select(condition => (string)condition["meta"]!["lastUpdated"]!).Order(StringComparer.Ordinal).ToArray();
+        var times = Hospitals.Matches(all).Select(condition => (string)condition["meta"]!["lastUpdated"]!)
+            .Order(StringComparer.Ordinal).ToArray();
 
         var (_, since) = await SearchAsync("Condition?patient={patient}&_lastUpdated=ge" + times[^1]);
 
@@ -163,7 +166,8 @@ public sealed class OracleTests(Hospitals hospitals) : IClassFixture<Hospitals>
     [Fact]
     public async Task Another_tenant_in_the_path_is_forbidden()
     {
-        using var response = await hospitals.GetAsync(Site, new Uri(new Uri(Site.FhirBaseUrl), "/r4/00000000-0000-0000-0000-000000000000/Patient/1").ToString(), await TokenAsync());
+        using var response = await hospitals.GetAsync(
+            Site, new Uri(new Uri(Site.FhirBaseUrl), "/r4/00000000-0000-0000-0000-000000000000/Patient/1").ToString(), await TokenAsync());
 
         response.StatusCode.ShouldBe(HttpStatusCode.Forbidden);
         (await response.Content.ReadAsStringAsync(Cancel)).ShouldContain("Tenant not valid or accessible");
@@ -193,11 +197,13 @@ public sealed class OracleTests(Hospitals hospitals) : IClassFixture<Hospitals>
         Hospitals.Ids(posted).ShouldBe(Hospitals.Ids((await SearchAsync("Patient?family=Vexmoor&_count=3")).Body));
         // What was posted, because it is personal, is not in the link in clear.
         Hospitals.Link(posted, "next")!.ShouldNotContain("Vexmoor");
-        (await hospitals.PagesAsync(Site, Hospitals.Link(posted, "next")!, token)).SelectMany(Hospitals.Ids).Distinct().Count().ShouldBe(58);
+        (await hospitals.PagesAsync(Site, Hospitals.Link(posted, "next")!, token))
+            .SelectMany(Hospitals.Ids).Distinct().Count().ShouldBe(58);
     }
 
     private Task<string> TokenAsync() => hospitals.TokenAsync(
-        Site, "Patient", "Encounter", "Observation", "DiagnosticReport", "DocumentReference", "MedicationRequest", "Condition", "Provenance");
+        Site,
+        ["Patient", "Encounter", "Observation", "DiagnosticReport", "DocumentReference", "MedicationRequest", "Condition", "Provenance"]);
 
     private async Task<(int Status, JsonNode Body)> SearchAsync(string search) =>
         await hospitals.ReadAsync(Site, search.Replace("{patient}", LongChart, StringComparison.Ordinal), await TokenAsync());

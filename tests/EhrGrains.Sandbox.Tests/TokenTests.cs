@@ -14,7 +14,8 @@ public sealed class TokenTests(Hospitals hospitals) : IClassFixture<Hospitals>
 {
     public static readonly TheoryData<string, string> Vendors = new()
     {
-        { "epic", "ES384" }, { "epic", "RS384" }, { "oracle-health", "ES384" }, { "oracle-health", "RS384" }, { "athenahealth", "ES384" }, { "athenahealth", "RS384" },
+        { "epic", "ES384" }, { "epic", "RS384" }, { "oracle-health", "ES384" }, { "oracle-health", "RS384" }, { "athenahealth", "ES384" },
+        { "athenahealth", "RS384" },
     };
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
@@ -91,7 +92,8 @@ public sealed class TokenTests(Hospitals hospitals) : IClassFixture<Hospitals>
 
         // Epic takes no secret, not even one that is registered.
         hospitals.Epic.ClientSecret.ShouldBeNull();
-        using var registered = await hospitals.Http.PutAsJsonAsync(hospitals.Epic.AdminUrl + "/client", new { clientId = "secretive", clientSecret = "s" }, Cancel);
+        using var registered = await hospitals.Http.PutAsJsonAsync(
+            hospitals.Epic.AdminUrl + "/client", new { clientId = "secretive", clientSecret = "s" }, Cancel);
         registered.EnsureSuccessStatusCode();
         (await BasicAsync(hospitals.Epic, "s", "secretive")).ShouldBe(400);
         (await PostAsync(hospitals.Epic, "s", "secretive")).ShouldBe(400);
@@ -128,7 +130,8 @@ public sealed class TokenTests(Hospitals hospitals) : IClassFixture<Hospitals>
             Cancel);
         put.StatusCode.ShouldBe(HttpStatusCode.NoContent);
 
-        using var response = await hospitals.AskTokenAsync(hospitals.Epic, "system/Patient.rs system/Observation.rs", new Assertion { Client = "small" });
+        using var response = await hospitals.AskTokenAsync(
+            hospitals.Epic, "system/Patient.rs system/Observation.rs", new Assertion { Client = "small" });
 
         ((string)(await BodyAsync(response))["scope"]!).ShouldBe("system/Patient.r");
     }
@@ -158,7 +161,8 @@ public sealed class TokenTests(Hospitals hospitals) : IClassFixture<Hospitals>
 
         async Task<int> AskAsync(string key)
         {
-            using var response = await own.AskTokenAsync(own.Epic, "system/Patient.rs", new Assertion { Key = key, Now = time.GetUtcNow() });
+            using var response = await own.AskTokenAsync(
+                own.Epic, "system/Patient.rs", new Assertion { Key = key, Now = time.GetUtcNow() });
             return (int)response.StatusCode;
         }
     }
@@ -202,7 +206,8 @@ public sealed class TokenTests(Hospitals hospitals) : IClassFixture<Hospitals>
         time.Advance(TimeSpan.FromSeconds(40));
         (await AskAsync()).StatusCode.ShouldBe(HttpStatusCode.OK);
 
-        Task<HttpResponseMessage> AskAsync() => own.AskTokenAsync(own.Athena, "system/Patient.rs", new Assertion { Now = time.GetUtcNow() });
+        Task<HttpResponseMessage> AskAsync() =>
+            own.AskTokenAsync(own.Athena, "system/Patient.rs", new Assertion { Now = time.GetUtcNow() });
     }
 
     [Fact]
@@ -217,7 +222,8 @@ public sealed class TokenTests(Hospitals hospitals) : IClassFixture<Hospitals>
             statement["rest"]![0]!["resource"]!.AsArray().ShouldContain(resource => (string?)resource!["type"] == "Patient");
         }
 
-        var athena = (await hospitals.Http.GetFromJsonAsync<JsonNode>(hospitals.Athena.FhirBaseUrl + "/.well-known/smart-configuration", Cancel))!;
+        var athena = (await hospitals.Http.GetFromJsonAsync<JsonNode>(
+            hospitals.Athena.FhirBaseUrl + "/.well-known/smart-configuration", Cancel))!;
         new Uri((string)athena["issuer"]!).Host.ShouldNotBe(new Uri(hospitals.Athena.TokenUrl).Host);
         new Uri(hospitals.Oracle.TokenUrl).AbsolutePath.ShouldStartWith("/tenants/");
     }
@@ -227,7 +233,8 @@ public sealed class TokenTests(Hospitals hospitals) : IClassFixture<Hospitals>
     // A read that every hospital answers.
     private static string Patient(SandboxSite site) => "Patient/" + (site.LongChartPatientId ?? "12700000");
 
-    private static async Task<JsonNode> BodyAsync(HttpResponseMessage response) => (await response.Content.ReadFromJsonAsync<JsonNode>(Cancel))!;
+    private static async Task<JsonNode> BodyAsync(HttpResponseMessage response) =>
+        (await response.Content.ReadFromJsonAsync<JsonNode>(Cancel))!;
 
     private async Task<(int, string?)> ScopeAsync(SandboxSite site, string scope)
     {
@@ -238,7 +245,8 @@ public sealed class TokenTests(Hospitals hospitals) : IClassFixture<Hospitals>
     private async Task<int> BasicAsync(SandboxSite site, string secret, string client = "ehrgrains")
     {
         using var request = new HttpRequestMessage(HttpMethod.Post, site.TokenUrl) { Content = Form(new()) };
-        request.Headers.Authorization = new AuthenticationHeaderValue("Basic", Convert.ToBase64String(Encoding.UTF8.GetBytes($"{client}:{secret}")));
+        request.Headers.Authorization = new AuthenticationHeaderValue(
+            "Basic", Convert.ToBase64String(Encoding.UTF8.GetBytes($"{client}:{secret}")));
         using var response = await hospitals.Http.SendAsync(request, Cancel);
         return (int)response.StatusCode;
     }

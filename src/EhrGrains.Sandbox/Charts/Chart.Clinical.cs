@@ -11,7 +11,8 @@ internal sealed partial class Chart
     private const string ConditionClinical = "http://terminology.hl7.org/CodeSystem/condition-clinical";
     private const string AllergyClinical = "http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical";
 
-    private JsonObject WriteObservation(string category, (string Code, string Display, string Unit, int Low, int High) what, DateTime at, string? encounter)
+    private JsonObject WriteObservation(
+        string category, (string Code, string Display, string Unit, int Low, int High) what, DateTime at, string? encounter)
     {
         var observation = Add("Observation", at.AddMinutes(random.Between(1, 3000)));
         observation["status"] = random.Chance(90) ? "final" : random.Pick(["preliminary", "corrected", "entered-in-error"]);
@@ -146,10 +147,12 @@ internal sealed partial class Chart
         var onset = Elements.Today.AddDays(-random.Between(10, 4000));
         var condition = Add("Condition", onset.AddDays(2));
         condition["clinicalStatus"] = Elements.Concept(ConditionClinical, clinical);
-        condition["verificationStatus"] = Elements.Concept("http://terminology.hl7.org/CodeSystem/condition-ver-status", random.Chance(90) ? "confirmed" : "refuted");
+        condition["verificationStatus"] = Elements.Concept(
+            "http://terminology.hl7.org/CodeSystem/condition-ver-status", random.Chance(90) ? "confirmed" : "refuted");
         condition["category"] = Elements.List(Elements.Concept(
             "http://terminology.hl7.org/CodeSystem/condition-category", random.Chance(70) ? "problem-list-item" : "encounter-diagnosis"));
-        condition["code"] = Elements.Concept(display, Elements.Coding(Vocabulary.Snomed, snomed, display), Elements.Coding(Vocabulary.Icd10, icd10));
+        condition["code"] = Elements.Concept(
+            display, Elements.Coding(Vocabulary.Snomed, snomed, display), Elements.Coding(Vocabulary.Icd10, icd10));
         condition["subject"] = Subject();
         if (random.Chance(80))
         {
@@ -199,7 +202,8 @@ internal sealed partial class Chart
         var request = Add("MedicationRequest", at.AddHours(1));
         request["status"] = random.Pick(["active", "active", "stopped", "completed"]);
         request["intent"] = "order";
-        request["category"] = Elements.List(Elements.Concept("http://terminology.hl7.org/CodeSystem/medicationrequest-category", random.Pick(["outpatient", "community", "inpatient"])));
+        request["category"] = Elements.List(Elements.Concept(
+            "http://terminology.hl7.org/CodeSystem/medicationrequest-category", random.Pick(["outpatient", "community", "inpatient"])));
         request["medicationCodeableConcept"] = Elements.Concept(Vocabulary.RxNorm, rxNorm, display);
         request["subject"] = Subject();
         request["encounter"] = Elements.Reference("Encounter", encounter);
@@ -211,21 +215,32 @@ internal sealed partial class Chart
     private void WriteNote(string encounter, DateTime at)
     {
         var (code, display) = random.Pick(Vocabulary.Notes);
-        var text = $"<html><body><p>{display} for {person.Given} {person.Family}, MRN {person.RecordNumber}.</p><p>Doing \"OK\" &amp; stable.</p></body></html>";
+        var about = $"{display} for {person.Given} {person.Family}, MRN {person.RecordNumber}.";
+        var text = $"<html><body><p>{about}</p><p>Doing \"OK\" &amp; stable.</p></body></html>";
         var binary = Add("Binary", at);
         binary["contentType"] = "text/html";
         binary["data"] = Convert.ToBase64String(Encoding.UTF8.GetBytes(text));
         var document = Add("DocumentReference", at);
         document["status"] = "current";
         document["type"] = Elements.Concept(Vocabulary.Loinc, code, display);
-        document["category"] = Elements.List(Elements.Concept("http://hl7.org/fhir/us/core/CodeSystem/us-core-documentreference-category", "clinical-note", "Clinical Note"));
+        document["category"] = Elements.List(Elements.Concept(
+            "http://hl7.org/fhir/us/core/CodeSystem/us-core-documentreference-category", "clinical-note", "Clinical Note"));
         document["subject"] = Subject();
         document["date"] = Elements.Instant(at);
         document["content"] = Elements.List(new JsonObject
         {
-            ["attachment"] = new JsonObject { ["contentType"] = "text/html", ["url"] = "Binary/" + binary["id"]!.GetValue<string>(), ["title"] = display },
+            ["attachment"] = new JsonObject
+            {
+                ["contentType"] = "text/html",
+                ["url"] = "Binary/" + binary["id"]!.GetValue<string>(),
+                ["title"] = display,
+            },
         });
-        document["context"] = new JsonObject { ["encounter"] = Elements.List(Elements.Reference("Encounter", encounter)), ["period"] = new JsonObject { ["start"] = Elements.Instant(at) } };
+        document["context"] = new JsonObject
+        {
+            ["encounter"] = Elements.List(Elements.Reference("Encounter", encounter)),
+            ["period"] = new JsonObject { ["start"] = Elements.Instant(at) },
+        };
         WriteProvenance(document, at);
     }
 }

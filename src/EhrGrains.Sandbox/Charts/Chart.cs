@@ -85,7 +85,9 @@ internal sealed partial class Chart
 
         // A shared person keeps gender and birth date everywhere; of the others some are not known.
         patient["gender"] = index >= Person.Shared && random.Chance(3) ? "unknown" : person.Gender;
-        patient["birthDate"] = index >= Person.Shared && random.Chance(3) ? person.Birth.Year.ToString(CultureInfo.InvariantCulture) : Elements.Date(person.Birth);
+        patient["birthDate"] = index >= Person.Shared && random.Chance(3)
+            ? person.Birth.Year.ToString(CultureInfo.InvariantCulture)
+            : Elements.Date(person.Birth);
         if (random.Chance(6))
         {
             // Often before the last visit: the date of death is entered late, and wrong.
@@ -114,7 +116,8 @@ internal sealed partial class Chart
     /// <summary>One patient in 40 has a second record that was combined into the first.</summary>
     public static bool IsMerged(int index) => index % 40 == 11;
 
-    public static string MergedNumberOf(int patientIndex) => (patientIndex * IdsPerPatient + IdsPerPatient - 1).ToString(CultureInfo.InvariantCulture);
+    public static string MergedNumberOf(int patientIndex) =>
+        (patientIndex * IdsPerPatient + IdsPerPatient - 1).ToString(CultureInfo.InvariantCulture);
 
     private void WriteMerged(JsonObject patient)
     {
@@ -135,7 +138,12 @@ internal sealed partial class Chart
 
         official["text"] = random.Chance(50) ? $"{person.Given} {person.Family}" : $"{person.Family.ToUpperInvariant()},{person.Given}  ";
         return random.Chance(15)
-            ? Elements.List(official, new JsonObject { ["use"] = "old", ["family"] = Vocabulary.NameMarker + random.Pick(Vocabulary.FamilyEndings), ["given"] = Elements.List(person.Given) })
+            ? Elements.List(official, new JsonObject
+            {
+                ["use"] = "old",
+                ["family"] = Vocabulary.NameMarker + random.Pick(Vocabulary.FamilyEndings),
+                ["given"] = Elements.List(person.Given),
+            })
             : Elements.List(official);
     }
 
@@ -166,7 +174,10 @@ internal sealed partial class Chart
         encounter["class"] = Elements.Coding("http://terminology.hl7.org/CodeSystem/v3-ActCode", act, display);
         encounter["type"] = Elements.List(new JsonObject { ["text"] = act == "AMB" ? "Office Visit" : "Hospital Encounter" });
         encounter["subject"] = Subject();
-        encounter["participant"] = Elements.List(new JsonObject { ["individual"] = Elements.Reference("Practitioner", Staff.Practitioner(random)) });
+        encounter["participant"] = Elements.List(new JsonObject
+        {
+            ["individual"] = Elements.Reference("Practitioner", Staff.Practitioner(random)),
+        });
         encounter["period"] = new JsonObject { ["start"] = Elements.Instant(start), ["end"] = Elements.Instant(start + stay) };
         encounter["location"] = Elements.List(new JsonObject { ["location"] = Elements.Reference("Location", Staff.Location(random)) });
         encounter["serviceProvider"] = Elements.Reference("Organization", Staff.Organization(random));
@@ -187,7 +198,8 @@ internal sealed partial class Chart
     private void WriteProvenance(JsonObject target, DateTime recorded)
     {
         var provenance = Add("Provenance", recorded);
-        provenance["target"] = Elements.List(Elements.Reference(target["resourceType"]!.GetValue<string>(), target["id"]!.GetValue<string>()));
+        provenance["target"] = Elements.List(
+            Elements.Reference(target["resourceType"]!.GetValue<string>(), target["id"]!.GetValue<string>()));
         provenance["recorded"] = Elements.Instant(recorded);
         provenance["agent"] = Elements.List(new JsonObject
         {

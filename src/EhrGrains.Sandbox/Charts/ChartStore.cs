@@ -74,14 +74,18 @@ internal sealed class ChartStore
             Id = id,
             Patient = type == "Patient" ? id : IdIn(resource["subject"] ?? resource["patient"] ?? resource["beneficiary"]),
             MatchEntry = entry,
-            IncludeEntry = type == "Provenance" ? (byte[])[.. entry.AsSpan(0, start + json.Length), .. ",\"search\":{\"mode\":\"include\"}}"u8] : default,
+            IncludeEntry = type == "Provenance"
+                ? (byte[])[.. entry.AsSpan(0, start + json.Length), .. ",\"search\":{\"mode\":\"include\"}}"u8]
+                : default,
             Json = entry.AsMemory(start, json.Length),
             Tokens = tokens,
             Texts = texts,
             Times = times,
             MergedInto = type == "Patient" && resource["link"] is JsonArray links ? ReplacedBy(links) : null,
             Restricted = resource["meta"]?["security"]?[0]?["code"]?.GetValue<string>() == "R",
-            Targets = type == "Provenance" ? [.. resource["target"]!.AsArray().Select(target => target!["reference"]!.GetValue<string>())] : [],
+            Targets = type == "Provenance"
+                ? [.. resource["target"]!.AsArray().Select(target => target!["reference"]!.GetValue<string>())]
+                : [],
             ETag = resource["meta"]?["versionId"]?.GetValue<string>() is { } version ? $"W/\"{version}\"" : null,
         };
     }
@@ -89,5 +93,6 @@ internal sealed class ChartStore
     private static string? ReplacedBy(JsonArray links) =>
         links.FirstOrDefault(link => link?["type"]?.GetValue<string>() == "replaced-by") is { } link ? IdIn(link["other"]) : null;
 
-    private static string? IdIn(JsonNode? reference) => reference?["reference"]?.GetValue<string>() is { } text ? text[(text.LastIndexOf('/') + 1)..] : null;
+    private static string? IdIn(JsonNode? reference) =>
+        reference?["reference"]?.GetValue<string>() is { } text ? text[(text.LastIndexOf('/') + 1)..] : null;
 }

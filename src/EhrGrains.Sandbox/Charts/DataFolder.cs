@@ -9,12 +9,15 @@ internal static class DataFolder
     /// <summary>No more files than this: the folder is read into memory.</summary>
     private const int FilesMax = 10_000;
 
-    /// <exception cref="InvalidDataException">The folder is missing, too large, or a file is no FHIR JSON; the message names it.</exception>
+    /// <exception cref="InvalidDataException">
+    /// The folder is missing, too large, or a file is no FHIR JSON; the message names it.
+    /// </exception>
     public static IReadOnlyList<byte[]> Read(string folder)
     {
         if (!Directory.Exists(folder))
         {
-            throw new InvalidDataException($"The data directory '{folder}' does not exist. Set DataDirectory to a folder of FHIR .json or .ndjson files.");
+            throw new InvalidDataException(
+                $"The data directory '{folder}' does not exist. Set DataDirectory to a folder of FHIR .json or .ndjson files.");
         }
 
         var files = Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories)
@@ -40,7 +43,8 @@ internal static class DataFolder
         }
         catch (Exception e) when (e is System.Text.Json.JsonException or InvalidDataException or InvalidOperationException)
         {
-            throw new InvalidDataException($"The file '{file}' is not FHIR JSON: it needs a resource or a Bundle with resourceType and ids.", e);
+            throw new InvalidDataException(
+                $"The file '{file}' is not FHIR JSON: it needs a resource or a Bundle with resourceType and ids.", e);
         }
     }
 
@@ -63,7 +67,8 @@ internal static class DataFolder
             var inner = entry["resource"]!.AsObject();
             var fullUrl = entry["fullUrl"]?.GetValue<string>();
             // In a transaction ids are the server's to give; the UUID that the entry goes by will do.
-            inner["id"] ??= fullUrl?[(fullUrl.LastIndexOf(':') + 1)..] ?? throw new InvalidDataException("An entry has neither id nor fullUrl.");
+            inner["id"] ??= fullUrl?[(fullUrl.LastIndexOf(':') + 1)..]
+                ?? throw new InvalidDataException("An entry has neither id nor fullUrl.");
             if (fullUrl is not null)
             {
                 addresses[fullUrl] = $"{inner["resourceType"]}/{inner["id"]}";
@@ -90,7 +95,8 @@ internal static class DataFolder
 
                 break;
             case JsonObject item:
-                if (item["reference"] is JsonValue value && value.TryGetValue<string>(out var reference) && addresses.TryGetValue(reference, out var address))
+                if (item["reference"] is JsonValue value && value.TryGetValue<string>(out var reference)
+                    && addresses.TryGetValue(reference, out var address))
                 {
                     item["reference"] = address;
                 }

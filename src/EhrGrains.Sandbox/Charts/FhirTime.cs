@@ -19,7 +19,8 @@ internal static class FhirTime
     {
         foreach (var (format, next) in Local)
         {
-            if (text.Length == format.Length && DateTime.TryParseExact(text, format, CultureInfo.InvariantCulture, DateTimeStyles.None, out var local))
+            if (text.Length == format.Length
+                && DateTime.TryParseExact(text, format, CultureInfo.InvariantCulture, DateTimeStyles.None, out var local))
             {
                 from = ToUtc(local, zone);
                 to = local.Year == 9999 ? DateTime.MaxValue : ToUtc(next(local), zone);
@@ -27,7 +28,8 @@ internal static class FhirTime
             }
         }
 
-        if (text.Contains('T', StringComparison.Ordinal) && DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var instant))
+        if (text.Contains('T', StringComparison.Ordinal)
+            && DateTimeOffset.TryParse(text, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var instant))
         {
             from = instant.UtcDateTime;
             to = text.Contains('.', StringComparison.Ordinal) ? from.AddMilliseconds(1) : from.AddSeconds(1);

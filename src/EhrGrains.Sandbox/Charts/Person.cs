@@ -3,7 +3,8 @@ using System.Globalization;
 namespace EhrGrains.Sandbox.Charts;
 
 /// <summary>Who a synthetic patient is.</summary>
-internal sealed record Person(string Family, string Given, string Gender, DateTime Birth, string RecordNumber, string Phone, string Email, string Street, int City)
+internal sealed record Person(
+    string Family, string Given, string Gender, DateTime Birth, string RecordNumber, string Phone, string Email, string Street, int City)
 {
     /// <summary>
     /// So many of the first patients are the same people at every hospital, as neighbours' hospitals share patients: they are

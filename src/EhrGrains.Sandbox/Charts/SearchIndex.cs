@@ -20,7 +20,8 @@ internal static class SearchIndex
     private static readonly IndexedParameter Status = new("status", IndexKind.Token, "status");
     private static readonly IndexedParameter Category = new("category", IndexKind.Token, "category");
     private static readonly IndexedParameter Code = new("code", IndexKind.Token, "code");
-    private static readonly IndexedParameter Encounter = new("encounter", IndexKind.Token, "encounter.reference", "context.encounter.reference");
+    private static readonly IndexedParameter Encounter = new(
+        "encounter", IndexKind.Token, "encounter.reference", "context.encounter.reference");
     private static readonly IndexedParameter Identifier = new("identifier", IndexKind.Token, "identifier");
     private static readonly IndexedParameter ClinicalStatus = new("clinical-status", IndexKind.Token, "clinicalStatus");
 
@@ -36,20 +37,42 @@ internal static class SearchIndex
         [
             .. Names, Identifier, LastUpdated, new("birthdate", IndexKind.Time, "birthDate"), new("gender", IndexKind.Token, "gender"),
             new("legal-sex", IndexKind.Token, "gender"),
-            new("telecom", IndexKind.Token, "telecom.value"), new("phone", IndexKind.Token, "telecom.value"), new("email", IndexKind.Token, "telecom.value"), new("address-postalcode", IndexKind.Text, "address.postalCode"),
+            new("telecom", IndexKind.Token, "telecom.value"), new("phone", IndexKind.Token, "telecom.value"),
+            new("email", IndexKind.Token, "telecom.value"), new("address-postalcode", IndexKind.Text, "address.postalCode"),
         ],
         ["Practitioner"] = [.. Names, Identifier],
         ["Organization"] = [Names[2], Identifier],
         ["Location"] = [Names[2]],
-        ["Encounter"] = [LastUpdated, Status, Identifier, new("class", IndexKind.Token, "class"), new("type", IndexKind.Token, "type"), new("date", IndexKind.Time, "period")],
-        ["Condition"] = [LastUpdated, Category, Code, ClinicalStatus, Encounter, new("onset-date", IndexKind.Time, "onsetDateTime"), new("recorded-date", IndexKind.Time, "recordedDate")],
-        ["Observation"] = [LastUpdated, Status, Category, Code, Encounter, new("date", IndexKind.Time, "effectiveDateTime", "effectivePeriod", "effectiveInstant"), new("issued", IndexKind.Time, "issued")],
+        ["Encounter"] =
+        [
+            LastUpdated, Status, Identifier, new("class", IndexKind.Token, "class"), new("type", IndexKind.Token, "type"),
+            new("date", IndexKind.Time, "period")
+        ],
+        ["Condition"] =
+        [
+            LastUpdated, Category, Code, ClinicalStatus, Encounter, new("onset-date", IndexKind.Time, "onsetDateTime"),
+            new("recorded-date", IndexKind.Time, "recordedDate")
+        ],
+        ["Observation"] =
+        [
+            LastUpdated, Status, Category, Code, Encounter,
+            new("date", IndexKind.Time, "effectiveDateTime", "effectivePeriod", "effectiveInstant"),
+            new("issued", IndexKind.Time, "issued")
+        ],
         ["AllergyIntolerance"] = [LastUpdated, ClinicalStatus, Code],
-        ["MedicationRequest"] = [LastUpdated, Status, Category, Encounter, new("intent", IndexKind.Token, "intent"), new("authoredon", IndexKind.Time, "authoredOn"), new("date", IndexKind.Time, "authoredOn")],
-        ["DiagnosticReport"] = [LastUpdated, Status, Category, Code, Encounter, new("date", IndexKind.Time, "effectiveDateTime", "effectivePeriod")],
+        ["MedicationRequest"] =
+        [
+            LastUpdated, Status, Category, Encounter, new("intent", IndexKind.Token, "intent"),
+            new("authoredon", IndexKind.Time, "authoredOn"), new("date", IndexKind.Time, "authoredOn")
+        ],
+        ["DiagnosticReport"] =
+        [
+            LastUpdated, Status, Category, Code, Encounter, new("date", IndexKind.Time, "effectiveDateTime", "effectivePeriod")
+        ],
         ["DocumentReference"] =
         [
-            LastUpdated, Status, Category, Encounter, new("type", IndexKind.Token, "type"), new("date", IndexKind.Time, "date"), new("period", IndexKind.Time, "context.period"),
+            LastUpdated, Status, Category, Encounter, new("type", IndexKind.Token, "type"),
+            new("date", IndexKind.Time, "date"), new("period", IndexKind.Time, "context.period"),
         ],
         ["Coverage"] = [LastUpdated, Status],
         ["Immunization"] = [LastUpdated, Status, new("date", IndexKind.Time, "occurrenceDateTime")],
@@ -59,7 +82,8 @@ internal static class SearchIndex
     private static readonly IndexedParameter[] Others = [LastUpdated, Status, Category, Code];
 
     /// <summary>Collects what a resource can be found by.</summary>
-    public static (IndexedToken[] Tokens, IndexedText[] Texts, IndexedTime[] Times) Read(string type, JsonElement resource, TimeZoneInfo zone)
+    public static (IndexedToken[] Tokens, IndexedText[] Texts, IndexedTime[] Times) Read(
+        string type, JsonElement resource, TimeZoneInfo zone)
     {
         var tokens = new List<IndexedToken>();
         var texts = new List<IndexedText>();
@@ -91,13 +115,16 @@ internal static class SearchIndex
         IEnumerable<JsonElement> found = [from];
         foreach (var name in path.Split('.'))
         {
-            found = found.SelectMany(Flatten).Where(item => item.ValueKind == JsonValueKind.Object && item.TryGetProperty(name, out _)).Select(item => item.GetProperty(name));
+            found = found.SelectMany(Flatten)
+                .Where(item => item.ValueKind == JsonValueKind.Object && item.TryGetProperty(name, out _))
+                .Select(item => item.GetProperty(name));
         }
 
         return found.SelectMany(Flatten);
     }
 
-    private static IEnumerable<JsonElement> Flatten(JsonElement element) => element.ValueKind == JsonValueKind.Array ? element.EnumerateArray() : [element];
+    private static IEnumerable<JsonElement> Flatten(JsonElement element) =>
+        element.ValueKind == JsonValueKind.Array ? element.EnumerateArray() : [element];
 
     private static void AddTokens(string parameter, JsonElement element, List<IndexedToken> tokens)
     {
@@ -136,12 +163,16 @@ internal static class SearchIndex
         }
         else if (element.ValueKind == JsonValueKind.Object)
         {
-            var start = Text(element, "start") is { } text && FhirTime.TryParse(text, zone, out var first, out _) ? first : DateTime.MinValue;
+            var start = Text(element, "start") is { } text && FhirTime.TryParse(text, zone, out var first, out _)
+                ? first
+                : DateTime.MinValue;
             var end = Text(element, "end") is { } last && FhirTime.TryParse(last, zone, out _, out var after) ? after : DateTime.MaxValue;
             times.Add(new IndexedTime(parameter, start, end));
         }
     }
 
     private static string? Text(JsonElement element, string name) =>
-        element.ValueKind == JsonValueKind.Object && element.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
+        element.ValueKind == JsonValueKind.Object && element.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String
+            ? value.GetString()
+            : null;
 }

@@ -57,7 +57,8 @@ internal static class Staff
     private static JsonObject WritePractitioner(SplitMix64 random, int i)
     {
         var practitioner = Elements.Resource("Practitioner", Number(i));
-        practitioner["identifier"] = Elements.List(Elements.Identifier("NPI", "http://hl7.org/fhir/sid/us-npi", (1_990_000_000L + i).ToString(CultureInfo.InvariantCulture)));
+        practitioner["identifier"] = Elements.List(
+            Elements.Identifier("NPI", "http://hl7.org/fhir/sid/us-npi", (1_990_000_000L + i).ToString(CultureInfo.InvariantCulture)));
         practitioner["active"] = true;
         practitioner["name"] = Elements.List(new JsonObject
         {

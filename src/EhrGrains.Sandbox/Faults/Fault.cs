@@ -72,7 +72,9 @@ internal sealed record Fault
 {
     public required FaultKind Kind { get; init; }
 
-    /// <summary>Only requests of this kind; null: any FHIR request (and for <see cref="FaultKind.InvalidClient"/> any token request).</summary>
+    /// <summary>
+    /// Only requests of this kind; null: any FHIR request (and for <see cref="FaultKind.InvalidClient"/> any token request).
+    /// </summary>
     public Operation? Operation { get; init; }
 
     /// <summary>Only requests whose path, from the FHIR base or server root on, starts with this, for example <c>/Patient</c>.</summary>

@@ -70,5 +70,6 @@ internal sealed class FaultSet(Fault[] faults)
 
     public bool Has(FaultKind kind) => TryGet(kind, out _);
 
-    public bool TryGet(FaultKind kind, [NotNullWhen(true)] out Fault? fault) => (fault = Array.Find(faults, candidate => candidate.Kind == kind)) is not null;
+    public bool TryGet(FaultKind kind, [NotNullWhen(true)] out Fault? fault) =>
+        (fault = Array.Find(faults, candidate => candidate.Kind == kind)) is not null;
 }

@@ -11,7 +11,8 @@ internal static class AdminEndpoints
     public static void Map(IEndpointRouteBuilder routes)
     {
         var admin = routes.MapGroup("/_sandbox").AddEndpointFilter(async (invocation, next) =>
-            invocation.HttpContext.Connection.RemoteIpAddress is { } caller && IPAddress.IsLoopback(caller) && Of(invocation.HttpContext) is not null
+            invocation.HttpContext.Connection.RemoteIpAddress is { } caller
+                && IPAddress.IsLoopback(caller) && Of(invocation.HttpContext) is not null
                 ? await next(invocation)
                 : Results.NotFound());
         admin.MapGet("/site", (HttpContext context) => Results.Json(Of(context)!.Describe(), JsonText.Admin));
@@ -69,12 +70,15 @@ internal static class AdminEndpoints
             return Problem(problem!);
         }
 
-        if (client.JwksUrl is not null && !(Uri.TryCreate(client.JwksUrl, UriKind.Absolute, out var url) && url.Scheme is "http" or "https"))
+        if (client.JwksUrl is not null
+            && !(Uri.TryCreate(client.JwksUrl, UriKind.Absolute, out var url) && url.Scheme is "http" or "https"))
         {
             return Problem("jwksUrl: an absolute http or https URL.");
         }
 
-        return Of(context)!.Clients.Register(client) ? Results.NoContent() : Problem($"A hospital knows at most {ClientTable.ClientsMax} clients.");
+        return Of(context)!.Clients.Register(client)
+            ? Results.NoContent()
+            : Problem($"A hospital knows at most {ClientTable.ClientsMax} clients.");
     }
 
     private static async Task<(T? Value, string? Problem)> ReadAsync<T>(HttpContext context)
@@ -82,7 +86,8 @@ internal static class AdminEndpoints
     {
         try
         {
-            return (await JsonSerializer.DeserializeAsync<T>(context.Request.Body, JsonText.Admin, context.RequestAborted), "The body is null.");
+            return (await JsonSerializer.DeserializeAsync<T>(
+                context.Request.Body, JsonText.Admin, context.RequestAborted), "The body is null.");
         }
         catch (JsonException e)
         {

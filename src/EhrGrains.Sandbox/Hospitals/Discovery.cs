@@ -37,7 +37,8 @@ internal sealed class Discovery(IVendor vendor, string origin)
                 document["scopes_supported"] = Strings(["epic.scanning.dmsusername", "fhirUser", "launch", "openid", "profile"]);
                 break;
             case "oracle-health":
-                document["scopes_supported"] = Strings(vendor.Searches.Types.Keys.SelectMany(type => (string[])[$"system/{type}.read", $"system/{type}.rs"]));
+                document["scopes_supported"] = Strings(
+                    vendor.Searches.Types.Keys.SelectMany(type => (string[])[$"system/{type}.read", $"system/{type}.rs"]));
                 break;
         }
 
@@ -84,7 +85,11 @@ internal sealed class Discovery(IVendor vendor, string origin)
         {
             resource["interaction"]!.AsArray().Add((JsonNode)new JsonObject { ["code"] = "search-type" });
             resource["searchRevInclude"] = Strings(["Provenance:target"]);
-            resource["searchParam"] = new JsonArray([.. rules.Parameters.Select(name => (JsonNode)new JsonObject { ["name"] = name, ["type"] = TypeOf(name) })]);
+            resource["searchParam"] = new JsonArray([.. rules.Parameters.Select(name => (JsonNode)new JsonObject
+            {
+                ["name"] = name,
+                ["type"] = TypeOf(name),
+            })]);
         }
 
         return resource;

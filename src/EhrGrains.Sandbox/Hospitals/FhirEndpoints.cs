@@ -9,6 +9,12 @@ namespace EhrGrains.Sandbox.Hospitals;
 /// <summary>A hospital's FHIR server and token endpoint over HTTP.</summary>
 internal sealed class FhirEndpoints(Hospital hospital)
 {
+    private static readonly byte[] NoXml = """
+        <OperationOutcome xmlns="http://hl7.org/fhir"><issue><severity value="fatal"/><code value="not-supported"/>
+        <diagnostics value="The default format is XML, which this server does not write. Ask for application/fhir+json."/>
+        </issue></OperationOutcome>
+        """u8.ToArray();
+
     private readonly IVendor vendor = hospital.Vendor;
 
     public void Map(IEndpointRouteBuilder routes)
@@ -22,7 +28,8 @@ internal sealed class FhirEndpoints(Hospital hospital)
         routes.MapPost(vendor.Facts.TokenPath, TokenAsync);
         if (vendor.Facts.OtherTenants is { } others)
         {
-            routes.Map(others, context => ServeAsync(context, Operation.Read, (_, _) => new(Outcomes.Refuse(vendor, new Finding(Trouble.OtherTenant)))));
+            routes.Map(others, context => ServeAsync(
+                context, Operation.Read, (_, _) => new(Outcomes.Refuse(vendor, new Finding(Trouble.OtherTenant)))));
         }
     }
 
@@ -121,9 +128,6 @@ internal sealed class FhirEndpoints(Hospital hospital)
 
         return grant.Allows(type, wanted) ? null : Outcomes.Refuse(vendor, new Finding(Trouble.ScopeMissing));
     }
-
-    private static readonly byte[] NoXml =
-        "<OperationOutcome xmlns=\"http://hl7.org/fhir\"><issue><severity value=\"fatal\"/><code value=\"not-supported\"/><diagnostics value=\"The default format is XML, which this server does not write. Ask for application/fhir+json.\"/></issue></OperationOutcome>"u8.ToArray();
 
     private async Task ServeAsync(HttpContext context, Operation operation, Func<HttpRequest, FaultSet, ValueTask<Answer>> answerAsync)
     {

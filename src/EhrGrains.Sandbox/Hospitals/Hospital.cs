@@ -67,7 +67,8 @@ internal sealed class Hospital
         get
         {
             var port = Listener?.IPEndPoint?.Port ?? throw new InvalidOperationException("The sandbox has not been started.");
-            return string.Create(CultureInfo.InvariantCulture, $"{(options.Certificate is null ? "http" : "https")}://{options.PublicHost ?? options.Host}:{port}");
+            var scheme = options.Certificate is null ? "http" : "https";
+            return string.Create(CultureInfo.InvariantCulture, $"{scheme}://{options.PublicHost ?? options.Host}:{port}");
         }
     }
 
@@ -81,11 +82,11 @@ internal sealed class Hospital
 
     public Discovery Discovery => services.Value.Discovery;
 
-    private string DefaultSecret(string tenant) => string.Create(CultureInfo.InvariantCulture, $"{Vocabulary.NameMarker}-secret-of-{tenant}-{options.Seed}");
+    private string DefaultSecret(string tenant) =>
+        string.Create(CultureInfo.InvariantCulture, $"{Vocabulary.NameMarker}-secret-of-{tenant}-{options.Seed}");
 
     public SandboxSite Describe()
     {
-        var shared = Person.Draw(options.Seed, Vendor.Facts.Vendor, 0);
         return new SandboxSite
         {
             Vendor = Vendor.Facts.Vendor,
@@ -101,8 +102,7 @@ internal sealed class Hospital
             JwksUrl = Client.JwksUrl!,
             Settings = Vendor.Facts.Settings,
             RequestsPerSecond = Contract.RequestsPerSecond,
-            SharedPatientSearch = options.Patients == 0 ? null
-                : $"Patient?family={Uri.EscapeDataString(shared.Family)}&given={Uri.EscapeDataString(shared.Given)}&birthdate={Elements.Date(shared.Birth)}",
+            SharedPatientSearch = options.Patients == 0 ? null : SearchFor(Person.Draw(options.Seed, Vendor.Facts.Vendor, 0)),
             LongChartPatientId = Enumerable.Range(0, options.Patients).FirstOrDefault(Chart.IsLong, -1) is >= 0 and var index
                 ? Vendor.Dialect(options.Seed).Id("Patient", Chart.NumberOf(index))
                 : null,
@@ -129,6 +129,13 @@ internal sealed class Hospital
                 MergedId = Chart.IsMerged(index) ? dialect.Id("Patient", Chart.MergedNumberOf(index)) : null,
             };
         }
+    }
+
+    // What each of the three vendors takes.
+    private static string SearchFor(Person person)
+    {
+        var (family, given) = (Uri.EscapeDataString(person.Family), Uri.EscapeDataString(person.Given));
+        return $"Patient?family={family}&given={given}&birthdate={Elements.Date(person.Birth)}";
     }
 
     private Services Open(SiteOptions site)

@@ -25,7 +25,11 @@ internal static class Outcomes
 
     /// <summary>The same as an entry of a Bundle, after a comma.</summary>
     public static byte[] WriteEntry(IVendor vendor, IEnumerable<Finding> findings) =>
-        [(byte)',', .. JsonText.Write(new JsonObject { ["resource"] = Write(vendor, findings), ["search"] = new JsonObject { ["mode"] = "outcome" } })];
+        [(byte)',', .. JsonText.Write(new JsonObject
+        {
+            ["resource"] = Write(vendor, findings),
+            ["search"] = new JsonObject { ["mode"] = "outcome" },
+        })];
 
     private static JsonObject Issue(Explanation explanation, string? parameter)
     {

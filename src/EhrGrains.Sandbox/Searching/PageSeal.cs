@@ -43,8 +43,10 @@ internal sealed class PageSeal(TimeProvider time, TimeSpan lifetime)
 
         var text = Encoding.UTF8.GetString(plain.AsSpan(16));
         var mark = text.IndexOf('?', StringComparison.Ordinal);
+        var offset = BinaryPrimitives.ReadInt32LittleEndian(plain.AsSpan(8));
+        var count = BinaryPrimitives.ReadInt32LittleEndian(plain.AsSpan(12));
         return BinaryPrimitives.ReadInt64LittleEndian(plain) <= time.GetUtcNow().UtcTicks
             ? null
-            : new PagePlace(BinaryPrimitives.ReadInt32LittleEndian(plain.AsSpan(8)), BinaryPrimitives.ReadInt32LittleEndian(plain.AsSpan(12)), text[..mark], text[(mark + 1)..]);
+            : new PagePlace(offset, count, text[..mark], text[(mark + 1)..]);
     }
 }

@@ -11,7 +11,8 @@ namespace EhrGrains.Sandbox.Searching;
 /// <summary>Answers searches and their pages with searchset Bundles.</summary>
 internal sealed class SearchAnswers(IVendor vendor, ChartStore charts, PageSeal seal, TimeZoneInfo zone, string fhirBase)
 {
-    private static readonly JsonWriterOptions Unescaped = new() { Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping, SkipValidation = true };
+    private static readonly JsonWriterOptions Unescaped =
+        new() { Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping, SkipValidation = true };
     private static readonly byte[] EntriesStart = ",\"entry\":["u8.ToArray();
     private static readonly byte[] EntriesEnd = "]}"u8.ToArray();
     private static readonly byte[] NoEntries = "}"u8.ToArray();
@@ -95,7 +96,9 @@ internal sealed class SearchAnswers(IVendor vendor, ChartStore charts, PageSeal 
         }
 
         var place = new PagePlace(end < total ? end : 0, plan.Count, plan.Request.Type, plan.Request.ToQuery());
-        var origin = faults.TryGet(FaultKind.ForeignNext, out var foreign) ? foreign.Url.TrimEnd('/') + new Uri(fhirBase).AbsolutePath : fhirBase;
+        var origin = faults.TryGet(FaultKind.ForeignNext, out var foreign)
+            ? foreign.Url.TrimEnd('/') + new Uri(fhirBase).AbsolutePath
+            : fhirBase;
         return $"{origin}/{plan.Request.Type}?{rules.PageParameter}={seal.Seal(place)}";
     }
 

@@ -84,7 +84,9 @@ internal sealed record SearchPlan(SearchRequest Request, IReadOnlyList<Criterion
             return null;
         }
 
-        return request.Parameters.Count == 0 ? new Finding(Trouble.NoParameters) : new Finding(Trouble.RequiredMissing, string.Join('+', type.RequiredAnyOf[^1]));
+        return request.Parameters.Count == 0
+            ? new Finding(Trouble.NoParameters)
+            : new Finding(Trouble.RequiredMissing, string.Join('+', type.RequiredAnyOf[^1]));
     }
 
     private static bool TryCount(SearchRequest request, TypeRules type, out int count)
@@ -101,7 +103,9 @@ internal sealed record SearchPlan(SearchRequest Request, IReadOnlyList<Criterion
             return false;
         }
 
-        count = long.TryParse(request.Count, CultureInfo.InvariantCulture, out var asked) ? (int)Math.Min(asked, type.CountMax) : type.CountMax;
+        count = long.TryParse(request.Count, CultureInfo.InvariantCulture, out var asked)
+            ? (int)Math.Min(asked, type.CountMax)
+            : type.CountMax;
         return count > 0;
     }
 }

@@ -103,7 +103,8 @@ internal sealed class SearchRequest
         var steering = WithProvenance ? ["_revinclude=Provenance:target"] : Array.Empty<string>();
         return string.Join('&', pairs.Concat(steering));
 
-        static string Name(Parameter parameter) => Uri.EscapeDataString(parameter.Modifier is null ? parameter.Name : $"{parameter.Name}:{parameter.Modifier}");
+        static string Name(Parameter parameter) =>
+            Uri.EscapeDataString(parameter.Modifier is null ? parameter.Name : $"{parameter.Name}:{parameter.Modifier}");
     }
 
     private void Add(string name, string value, SearchRules rules)

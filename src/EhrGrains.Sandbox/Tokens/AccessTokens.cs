@@ -40,7 +40,8 @@ internal sealed class AccessTokens(TimeProvider time)
 
         lock (gate)
         {
-            return byText.GetAlternateLookup<ReadOnlySpan<char>>().TryGetValue(authorization.AsSpan(Bearer.Length), out var token) && token.ExpiresAt > time.GetUtcNow()
+            return byText.GetAlternateLookup<ReadOnlySpan<char>>().TryGetValue(authorization.AsSpan(Bearer.Length), out var token)
+                && token.ExpiresAt > time.GetUtcNow()
                 ? token.Grant
                 : null;
         }

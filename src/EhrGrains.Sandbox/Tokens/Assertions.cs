@@ -78,7 +78,9 @@ internal sealed class Assertions(TimeProvider time, string audience, int jtiLeng
             }
         }
 
-        return seen.Count < SeenMax && seen.TryAdd((clientId, token.Id), new DateTimeOffset(token.ValidTo)) ? null : "The assertion's jti was used before.";
+        return seen.Count < SeenMax && seen.TryAdd((clientId, token.Id), new DateTimeOffset(token.ValidTo))
+            ? null
+            : "The assertion's jti was used before.";
     }
 
     private TokenValidationParameters Parameters(string clientId, JsonWebKey key) => new()

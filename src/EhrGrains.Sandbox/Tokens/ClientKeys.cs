@@ -76,7 +76,7 @@ internal sealed class ClientKeys(Uri url, TimeProvider time, HttpMessageInvoker 
                 keptUntil = fetchedAt + KeptFor(response.Headers.CacheControl);
             }
         }
-        catch (Exception e) when (e is HttpRequestException or IOException or ArgumentException or InvalidDataException or System.Text.Json.JsonException
+        catch (Exception e) when (e is HttpRequestException or IOException or ArgumentException or System.Text.Json.JsonException
             || (e is OperationCanceledException && !cancellationToken.IsCancellationRequested))
         {
             keys = new JsonWebKeySet();
@@ -92,7 +92,7 @@ internal sealed class ClientKeys(Uri url, TimeProvider time, HttpMessageInvoker 
         try
         {
             var length = await stream.ReadAtLeastAsync(buffer, BytesMax + 1, throwOnEndOfStream: false, cancellationToken);
-            return length > BytesMax ? throw new InvalidDataException("The key set is too large.") : buffer[..length];
+            return length > BytesMax ? throw new IOException("The key set is too large.") : buffer[..length];
         }
         finally
         {

@@ -29,7 +29,7 @@ internal readonly record struct Scope(string Type, Rights Rights, bool VersionOn
         var rights = what switch
         {
             "read" or "*" => Rights.Read | Rights.Search,
-            _ when IsInOrder(what) => (what.Contains('r', StringComparison.Ordinal) ? Rights.Read : Rights.None) | (what.Contains('s', StringComparison.Ordinal) ? Rights.Search : Rights.None),
+            _ when IsInOrder(what) => Right(what, 'r', Rights.Read) | Right(what, 's', Rights.Search),
             _ => Rights.None,
         };
         scope = new Scope(text[Prefix.Length..dot], rights, what is "read" or "*");
@@ -40,6 +40,9 @@ internal readonly record struct Scope(string Type, Rights Rights, bool VersionOn
     public override string ToString() => VersionOne
         ? $"{Prefix}{Type}.read"
         : $"{Prefix}{Type}.{(Rights.HasFlag(Rights.Read) ? "r" : "")}{(Rights.HasFlag(Rights.Search) ? "s" : "")}";
+
+    private static Rights Right(string letters, char letter, Rights right) =>
+        letters.Contains(letter, StringComparison.Ordinal) ? right : Rights.None;
 
     // SMART App Launch 2.2: a subset of "cruds", in this order.
     private static bool IsInOrder(string letters)

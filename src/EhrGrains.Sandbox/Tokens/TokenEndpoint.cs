@@ -9,7 +9,8 @@ using EhrGrains.Sandbox.Vendors;
 namespace EhrGrains.Sandbox.Tokens;
 
 /// <summary>A vendor's token endpoint for backend services (SMART App Launch 2.2, backend-services; RFC 6749 §4.4).</summary>
-internal sealed class TokenEndpoint(IVendor vendor, ClientTable clients, AccessTokens tokens, Assertions assertions, TimeProvider time, TimeSpan lifetime)
+internal sealed class TokenEndpoint(
+    IVendor vendor, ClientTable clients, AccessTokens tokens, Assertions assertions, TimeProvider time, TimeSpan lifetime)
 {
     private const string JwtBearer = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
@@ -61,7 +62,8 @@ internal sealed class TokenEndpoint(IVendor vendor, ClientTable clients, AccessT
 
     private static Answer Error(int status, string error, string description)
     {
-        var answer = Answer.Json(status, new JsonObject { ["error"] = error, ["error_description"] = description }).With("Cache-Control", "no-store");
+        var body = new JsonObject { ["error"] = error, ["error_description"] = description };
+        var answer = Answer.Json(status, body).With("Cache-Control", "no-store");
         return status == StatusCodes.Status401Unauthorized ? answer.With("WWW-Authenticate", "Basic realm=\"token\"") : answer;
     }
 
@@ -88,7 +90,8 @@ internal sealed class TokenEndpoint(IVendor vendor, ClientTable clients, AccessT
         }
     }
 
-    private async Task<(Client? Client, string? Refusal)> AuthenticateAsync(HttpRequest request, IFormCollection form, CancellationToken cancellationToken)
+    private async Task<(Client? Client, string? Refusal)> AuthenticateAsync(
+        HttpRequest request, IFormCollection form, CancellationToken cancellationToken)
     {
         var (method, id, secret) = Credentials(request, form);
         if (method is null || !rules.Methods.Contains(method))
@@ -103,11 +106,14 @@ internal sealed class TokenEndpoint(IVendor vendor, ClientTable clients, AccessT
 
         if (method == "private_key_jwt")
         {
-            var refusal = keys is null ? "The client has no key set." : await assertions.RefuseAsync(secret!, client.ClientId, keys, cancellationToken);
+            var refusal = keys is null
+                ? "The client has no key set."
+                : await assertions.RefuseAsync(secret!, client.ClientId, keys, cancellationToken);
             return refusal is null ? (client, null) : (null, refusal);
         }
 
-        return client.ClientSecret is { } known && CryptographicOperations.FixedTimeEquals(Encoding.UTF8.GetBytes(known), Encoding.UTF8.GetBytes(secret!))
+        return client.ClientSecret is { } known
+            && CryptographicOperations.FixedTimeEquals(Encoding.UTF8.GetBytes(known), Encoding.UTF8.GetBytes(secret!))
             ? (client, null)
             : (null, "The client secret is wrong.");
     }
@@ -121,7 +127,8 @@ internal sealed class TokenEndpoint(IVendor vendor, ClientTable clients, AccessT
         return (basic.Length > 0, assertion.Length > 0, secret.Length > 0) switch
         {
             (true, false, false) => Basic(basic),
-            (false, true, false) when form["client_assertion_type"] == JwtBearer => ("private_key_jwt", Assertions.ClaimedClient(assertion), assertion),
+            (false, true, false) when form["client_assertion_type"] == JwtBearer =>
+                ("private_key_jwt", Assertions.ClaimedClient(assertion), assertion),
             (false, false, true) => ("client_secret_post", form["client_id"], secret),
             _ => (null, null, null),
         };
@@ -135,7 +142,8 @@ internal sealed class TokenEndpoint(IVendor vendor, ClientTable clients, AccessT
         }
 
         var bytes = new byte[header.Length];
-        if (!Convert.TryFromBase64String(header[6..].Trim(), bytes, out var length) || Encoding.UTF8.GetString(bytes, 0, length).Split(':', 2) is not [var id, var secret])
+        if (!Convert.TryFromBase64String(header[6..].Trim(), bytes, out var length)
+            || Encoding.UTF8.GetString(bytes, 0, length).Split(':', 2) is not [var id, var secret])
         {
             return (null, null, null);
         }
@@ -169,11 +177,13 @@ internal sealed class TokenEndpoint(IVendor vendor, ClientTable clients, AccessT
                     return null;
                 }
 
-                granted.AddRange(registered.Select(own => own with { Rights = own.Rights & scope.Rights }).Where(own => own.Rights != Rights.None));
+                granted.AddRange(
+                    registered.Select(own => own with { Rights = own.Rights & scope.Rights }).Where(own => own.Rights != Rights.None));
                 continue;
             }
 
-            var rights = scope.Rights & registered.Where(own => own.Type == scope.Type).Aggregate(Rights.None, (sum, own) => sum | own.Rights);
+            var rights = scope.Rights & registered
+                .Where(own => own.Type == scope.Type).Aggregate(Rights.None, (sum, own) => sum | own.Rights);
             if (rights != Rights.None)
             {
                 granted.Add(scope with { Rights = rights });

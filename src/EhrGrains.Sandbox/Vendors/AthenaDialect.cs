@@ -36,8 +36,13 @@ internal sealed class AthenaDialect : IDialect
         {
             case "Patient":
                 resource["identifier"] = Elements.List(
-                    Elements.Identifier("Enterprise ID", "https://fhir.athena.io/sid/ah-patient", resource["identifier"]![0]!["value"]!.GetValue<string>()),
-                    new JsonObject { ["system"] = "http://hl7.org/fhir/sid/us-ssn", ["value"] = "***-**-" + random.Between(1000, 9999).ToString(CultureInfo.InvariantCulture) });
+                    Elements.Identifier(
+                        "Enterprise ID", "https://fhir.athena.io/sid/ah-patient", resource["identifier"]![0]!["value"]!.GetValue<string>()),
+                    new JsonObject
+                    {
+                        ["system"] = "http://hl7.org/fhir/sid/us-ssn",
+                        ["value"] = "***-**-" + random.Between(1000, 9999).ToString(CultureInfo.InvariantCulture),
+                    });
                 break;
             case "Observation" when random.Chance(10) && resource["valueQuantity"] is JsonObject quantity:
                 resource.Remove("valueQuantity");

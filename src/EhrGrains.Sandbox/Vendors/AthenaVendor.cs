@@ -47,12 +47,14 @@ internal sealed class AthenaVendor : IVendor
         TooManyInside = true,
         Always = PracticeParameter,
         Types = TypeRules.Table(
-            "CarePlan CareTeam Device FamilyMemberHistory Goal MedicationDispense QuestionnaireResponse RelatedPerson ServiceRequest Specimen Appointment Questionnaire",
+            "Appointment CarePlan CareTeam Device FamilyMemberHistory Goal MedicationDispense Questionnaire QuestionnaireResponse"
+                + " RelatedPerson ServiceRequest Specimen",
             new TypeRules("_id patient category _lastUpdated", "_id|patient", 10, 100),
             new Dictionary<string, TypeRules>
             {
                 ["Patient"] = new(
-                "_id identifier name birthdate gender family given _lastUpdated", "_id|identifier|name|family+birthdate|family+gender|family+given", 10, 100),
+                "_id identifier name birthdate gender family given _lastUpdated",
+                "_id|identifier|name|family+birthdate|family+gender|family+given", 10, 100),
                 ["Encounter"] = new("_id patient date status _lastUpdated", "_id|patient", 10, 100),
                 ["Condition"] = new("_id patient category clinical-status code encounter _lastUpdated", "_id|patient", 10, 100),
                 ["Observation"] = new("_id patient category code date status _lastUpdated", "_id|patient", 10, 100),
@@ -84,7 +86,8 @@ internal sealed class AthenaVendor : IVendor
         Trouble.TooManyRequests => new(429, "error", "throttled", null, "Over rate limit."),
         Trouble.Unavailable => new(503, "fatal", "transient", null, "Service unavailable."),
         Trouble.PracticeMissing => new(400, "fatal", "required", null, "Could not determine what practice"),
-        Trouble.NoParameters or Trouble.RequiredMissing => new(403, "fatal", "forbidden", null, "The required combinations of search parameters were not provided."),
+        Trouble.NoParameters or Trouble.RequiredMissing =>
+            new(403, "fatal", "forbidden", null, "The required combinations of search parameters were not provided."),
         Trouble.TooManyMatches => new(200, "fatal", "too-costly", null, "The search matches too many patients."),
         Trouble.SessionExpired => new(400, "fatal", "value", null, "The cursor is no longer valid."),
         Trouble.Incomplete => new(200, "warning", "incomplete", null, "Not all data could be read."),
@@ -101,7 +104,8 @@ internal sealed class AthenaVendor : IVendor
         }
 
         // _lastUpdated has no time here.
-        return request.Parameters.Any(parameter => parameter.Name == "_lastUpdated" && parameter.Value.Contains('T', StringComparison.Ordinal))
+        return request.Parameters.Exists(parameter => parameter is { Name: "_lastUpdated" }
+            && parameter.Value.Contains('T', StringComparison.Ordinal))
             ? new Finding(Trouble.BadValue, "_lastUpdated")
             : null;
     }
@@ -109,7 +113,8 @@ internal sealed class AthenaVendor : IVendor
     public Format Negotiate(HttpRequest request)
     {
         var accept = request.Headers.Accept.ToString();
-        return accept.Length == 0 || accept.Contains("json", StringComparison.OrdinalIgnoreCase) || accept.Contains("*/*", StringComparison.Ordinal)
+        return accept.Length == 0 || accept.Contains("json", StringComparison.OrdinalIgnoreCase)
+            || accept.Contains("*/*", StringComparison.Ordinal)
             ? Format.Json
             : Format.None;
     }

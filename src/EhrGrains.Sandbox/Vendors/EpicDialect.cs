@@ -22,7 +22,7 @@ internal sealed class EpicDialect(int seed) : IDialect
             // Pairs of practitioners differ by case alone: ids are case-sensitive keys.
             var n = long.Parse(number, CultureInfo.InvariantCulture);
             var id = Draw(type, (n & ~1L).ToString(CultureInfo.InvariantCulture), 22);
-            return (n & 1) == 0 ? id : string.Concat(id.Select(letter => char.IsAsciiLetterLower(letter) ? char.ToUpperInvariant(letter) : char.ToLowerInvariant(letter)));
+            return (n & 1) == 0 ? id : string.Concat(id.Select(SwapCase));
         }
 
         return type switch
@@ -59,7 +59,8 @@ internal sealed class EpicDialect(int seed) : IDialect
                 SpeakMedicationRequest(resource, random);
                 break;
             case "AllergyIntolerance" when random.Chance(15):
-                resource["code"] = Elements.Concept(null, Elements.Coding("urn:oid:2.16.840.1.113883.3.26.1.5", "N0000" + random.Between(100000, 199999).ToString(CultureInfo.InvariantCulture)));
+                resource["code"] = Elements.Concept(null, Elements.Coding(
+                    "urn:oid:2.16.840.1.113883.3.26.1.5", "N0000" + random.Between(100000, 199999).ToString(CultureInfo.InvariantCulture)));
                 break;
             case "DocumentReference":
                 resource["type"]!["coding"]!.AsArray().Insert(0, Elements.Coding(Oid + ".4.737880.5010", "1", "Progress Notes"));
@@ -68,6 +69,9 @@ internal sealed class EpicDialect(int seed) : IDialect
 
         return true;
     }
+
+    private static char SwapCase(char letter) =>
+        char.IsAsciiLetterLower(letter) ? char.ToUpperInvariant(letter) : char.ToLowerInvariant(letter);
 
     private string Draw(string type, string number, int length) => "e" + SplitMix64.For(seed, $"id/{type}/{number}").Text(Letters, length);
 
@@ -85,11 +89,15 @@ internal sealed class EpicDialect(int seed) : IDialect
         patient["extension"] = Elements.List(new JsonObject
         {
             ["url"] = "http://open.epic.com/FHIR/StructureDefinition/extension/legal-sex",
-            ["valueCodeableConcept"] = Elements.Concept(null, Elements.Coding(Oid + ".10.698084.130.657370.19999000", patient["gender"]!.GetValue<string>())),
+            ["valueCodeableConcept"] = Elements.Concept(
+                null, Elements.Coding(Oid + ".10.698084.130.657370.19999000", patient["gender"]!.GetValue<string>())),
         });
         if (IsRestricted(int.Parse(number, CultureInfo.InvariantCulture) / 1000))
         {
-            patient["meta"] = new JsonObject { ["security"] = Elements.List(Elements.Coding("http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "R")) };
+            patient["meta"] = new JsonObject
+            {
+                ["security"] = Elements.List(Elements.Coding("http://terminology.hl7.org/CodeSystem/v3-Confidentiality", "R")),
+            };
         }
     }
 
@@ -125,7 +133,8 @@ internal sealed class EpicDialect(int seed) : IDialect
 
     private static void SpeakObservation(JsonObject observation, SplitMix64 random)
     {
-        observation["code"]!["coding"]!.AsArray().Add((JsonNode)Elements.Coding(Oid + ".2.768282", random.Between(1000000, 1999999).ToString(CultureInfo.InvariantCulture)));
+        observation["code"]!["coding"]!.AsArray().Add(
+            (JsonNode)Elements.Coding(Oid + ".2.768282", random.Between(1000000, 1999999).ToString(CultureInfo.InvariantCulture)));
         if (random.Chance(2))
         {
             observation.Remove("status");
@@ -135,7 +144,8 @@ internal sealed class EpicDialect(int seed) : IDialect
     private static void SpeakMedicationRequest(JsonObject request, SplitMix64 random)
     {
         var coding = request["medicationCodeableConcept"]!["coding"]![0]!;
-        request["medicationReference"] = Elements.Reference("Medication", Staff.Medication(coding["code"]!.GetValue<string>()), coding["display"]!.GetValue<string>());
+        request["medicationReference"] = Elements.Reference(
+            "Medication", Staff.Medication(coding["code"]!.GetValue<string>()), coding["display"]!.GetValue<string>());
         request.Remove("medicationCodeableConcept");
         if (random.Chance(3))
         {
@@ -144,7 +154,10 @@ internal sealed class EpicDialect(int seed) : IDialect
 
         if (random.Chance(5))
         {
-            request["requester"] = new JsonObject { ["extension"] = Elements.List(new JsonObject { ["url"] = DataAbsent, ["valueCode"] = "unknown" }) };
+            request["requester"] = new JsonObject
+            {
+                ["extension"] = Elements.List(new JsonObject { ["url"] = DataAbsent, ["valueCode"] = "unknown" }),
+            };
         }
     }
 }

@@ -51,14 +51,17 @@ internal sealed class EpicVendor : IVendor
                 "_id identifier family given name birthdate gender legal-sex telecom address-postalcode",
                 "_id|identifier|given+family+birthdate|given+family+gender+telecom|given+family+legal-sex+telecom", 50, 100),
                 ["Encounter"] = new("_id patient subject class date status identifier", "_id|patient|subject|identifier", 50, 1000),
-                ["Condition"] = new("_id patient subject category clinical-status code encounter onset-date recorded-date", "_id|patient|subject", 50, 1000),
+                ["Condition"] = new(
+                    "_id patient subject category clinical-status code encounter onset-date recorded-date", "_id|patient|subject", 50,
+                    1000),
                 ["Observation"] = new(
                 "_id patient subject category code date issued encounter",
                 "_id|patient+category|patient+code|subject+category|subject+code", 50, 1000),
                 ["AllergyIntolerance"] = new("_id patient clinical-status", "_id|patient", 50, 1000),
                 ["MedicationRequest"] = new("_id patient subject status intent date", "_id|patient|subject", 50, 1000),
                 ["DiagnosticReport"] = new("_id patient subject category code date status encounter", "_id|patient|subject", 50, 1000),
-                ["DocumentReference"] = new("_id patient subject category type date period status encounter", "_id|patient|subject", 50, 1000),
+                ["DocumentReference"] = new(
+                    "_id patient subject category type date period status encounter", "_id|patient|subject", 50, 1000),
                 ["Coverage"] = new("_id patient beneficiary status", "_id|patient|beneficiary", 50, 1000),
                 ["Practitioner"] = new("_id identifier family given name", "_id|identifier|family|name", 50, 1000),
                 ["Organization"] = new("_id identifier name", "_id|identifier|name", 50, 1000),
@@ -80,14 +83,14 @@ internal sealed class EpicVendor : IVendor
         Trouble.ScopeMissing => new(403, "fatal", "forbidden", "4118", "User not authorized for request."),
         Trouble.TypeUnknown => new(404, "fatal", "not-supported", null, "The resource type is not supported."),
         Trouble.NotFound => new(404, "fatal", "not-found", "4102", "The read resource request contained an invalid FHIR ID."),
-        Trouble.NotAcceptable => new(406, "fatal", "not-supported", null, "The default format is XML, which this server does not write. Ask for application/fhir+json."),
         Trouble.TooManyRequests => new(429, "error", "throttled", null, "Too many requests."),
         Trouble.Unavailable => new(503, "fatal", "transient", "59177", "An unexpected internal error has occurred."),
         Trouble.NoParameters => new(400, "fatal", "required", "4110", "No parameters are provided in the search request."),
         Trouble.RequiredMissing => new(400, "fatal", "required", "4111", "A required search parameter is missing."),
         Trouble.BadValue => new(400, "fatal", "value", "59111", "A required or supported element contains an invalid value."),
         Trouble.BadCombination => new(400, "fatal", "invalid", "4112", "The combination of parameters is invalid."),
-        Trouble.ParameterUnknown or Trouble.ParameterIgnored => new(200, "warning", "processing", "4122", "A parameter is unknown or not supported and was ignored."),
+        Trouble.ParameterUnknown or Trouble.ParameterIgnored =>
+            new(200, "warning", "processing", "4122", "A parameter is unknown or not supported and was ignored."),
         Trouble.TooManyMatches => new(400, "fatal", "too-costly", "4127", "The search request finds too many patients."),
         Trouble.SessionExpired => new(400, "fatal", "expired", "4113", "Session ID is invalid or has expired."),
         Trouble.Confidential => new(403, "fatal", "suppressed", "4130", "Break-the-Glass security restricts this patient's record."),
@@ -110,7 +113,8 @@ internal sealed class EpicVendor : IVendor
             return null;
         }
 
-        if (request.First("patient") is { } patient && request.First("subject") is { } subject && SearchRequest.IdOf(patient) != SearchRequest.IdOf(subject))
+        if (request.First("patient") is { } patient && request.First("subject") is { } subject
+            && SearchRequest.IdOf(patient) != SearchRequest.IdOf(subject))
         {
             return new Finding(Trouble.BadCombination, "subject");
         }
@@ -120,7 +124,8 @@ internal sealed class EpicVendor : IVendor
             return new Finding(Trouble.BadValue, "clinical-status");
         }
 
-        if (request.Type is "Patient" or "Practitioner" && (request.Has("family") || request.Has("given")) && request.Find("name") is { } name)
+        if (request.Type is "Patient" or "Practitioner" && (request.Has("family") || request.Has("given"))
+            && request.Find("name") is { } name)
         {
             request.Ignore(name);
         }

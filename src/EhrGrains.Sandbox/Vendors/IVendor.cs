@@ -18,7 +18,9 @@ internal interface IVendor
     /// <summary>The charts' dialect.</summary>
     IDialect Dialect(int seed);
 
-    /// <summary>The vendor's own search rules, beyond <see cref="Searches"/>; may take parameters out of the request and say so in its notes.</summary>
+    /// <summary>
+    /// The vendor's own search rules, beyond <see cref="Searches"/>; may take parameters out of the request and say so in its notes.
+    /// </summary>
     Finding? Check(SearchRequest request);
 
     /// <summary>Whether an answer in JSON is what this request gets.</summary>
@@ -114,7 +116,6 @@ internal enum Trouble
     OtherTenant,
     TypeUnknown,
     NotFound,
-    NotAcceptable,
     TooManyRequests,
     Unavailable,
     NoParameters,

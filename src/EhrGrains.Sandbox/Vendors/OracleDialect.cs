@@ -34,7 +34,9 @@ internal sealed class OracleDialect : IDialect
                 return false;
             case "Patient":
                 resource["identifier"]![0]!["type"] = Elements.Concept(
-                    "MRN", Proprietary(4, "10", "MRN"), Elements.Coding("http://terminology.hl7.org/CodeSystem/v2-0203", "MR", "Medical record number"));
+                    "MRN",
+                    Proprietary(4, "10", "MRN"),
+                    Elements.Coding("http://terminology.hl7.org/CodeSystem/v2-0203", "MR", "Medical record number"));
                 Narrate(resource, "Patient");
                 break;
             case "Encounter":
@@ -44,7 +46,10 @@ internal sealed class OracleDialect : IDialect
                 Prefix(resource["code"]!, 72, random);
                 if (random.Chance(10))
                 {
-                    resource["note"] = Elements.List(new JsonObject { ["text"] = @"{\rtf1\ansi\deff0 {\fonttbl {\f0 Arial;}}\f0 Specimen slightly hemolyzed.\par}" });
+                    resource["note"] = Elements.List(new JsonObject
+                    {
+                        ["text"] = @"{\rtf1\ansi\deff0 {\fonttbl {\f0 Arial;}}\f0 Specimen slightly hemolyzed.\par}",
+                    });
                 }
 
                 break;
@@ -65,7 +70,8 @@ internal sealed class OracleDialect : IDialect
 
     private static JsonObject Proprietary(int codeSet, string code, string display)
     {
-        var coding = Elements.Coding(string.Create(CultureInfo.InvariantCulture, $"https://fhir.us.cerner.com/{TenantGuid}/codeSet/{codeSet}"), code, display);
+        var coding = Elements.Coding(
+            string.Create(CultureInfo.InvariantCulture, $"https://fhir.us.cerner.com/{TenantGuid}/codeSet/{codeSet}"), code, display);
         coding["userSelected"] = true;
         return coding;
     }
@@ -79,7 +85,8 @@ internal sealed class OracleDialect : IDialect
             coding!["userSelected"] = false;
         }
 
-        codings.Insert(0, Proprietary(codeSet, random.Between(1000000, 9999999).ToString(CultureInfo.InvariantCulture), display.ToUpperInvariant()));
+        codings.Insert(
+            0, Proprietary(codeSet, random.Between(1000000, 9999999).ToString(CultureInfo.InvariantCulture), display.ToUpperInvariant()));
     }
 
     private static void SpeakEncounter(JsonObject encounter, SplitMix64 random)
@@ -87,13 +94,28 @@ internal sealed class OracleDialect : IDialect
         if (random.Chance(15))
         {
             var act = encounter["class"]!["code"]!.GetValue<string>();
-            encounter["class"] = Elements.Coding("http://terminology.hl7.org/CodeSystem/v2-0004", act switch { "IMP" => "I", "EMER" => "E", _ => "O" });
+            encounter["class"] = Elements.Coding(
+                "http://terminology.hl7.org/CodeSystem/v2-0004", act switch { "IMP" => "I", "EMER" => "E", _ => "O" });
         }
 
-        encounter["contained"] = Elements.List(new JsonObject { ["resourceType"] = "Location", ["id"] = "loc1", ["status"] = "active", ["name"] = "Bed " + random.Between(1, 40).ToString(CultureInfo.InvariantCulture) });
-        encounter["location"] = Elements.List(new JsonObject { ["location"] = new JsonObject { ["reference"] = "#loc1" }, ["status"] = "completed" });
+        encounter["contained"] = Elements.List(new JsonObject
+        {
+            ["resourceType"] = "Location",
+            ["id"] = "loc1",
+            ["status"] = "active",
+            ["name"] = "Bed " + random.Between(1, 40).ToString(CultureInfo.InvariantCulture),
+        });
+        encounter["location"] = Elements.List(new JsonObject
+        {
+            ["location"] = new JsonObject { ["reference"] = "#loc1" },
+            ["status"] = "completed",
+        });
     }
 
     private static void Narrate(JsonObject resource, string title) =>
-        resource["text"] = new JsonObject { ["status"] = "generated", ["div"] = $"<div xmlns=\"http://www.w3.org/1999/xhtml\"><p><b>{title}</b></p></div>" };
+        resource["text"] = new JsonObject
+        {
+            ["status"] = "generated",
+            ["div"] = $"<div xmlns=\"http://www.w3.org/1999/xhtml\"><p><b>{title}</b></p></div>",
+        };
 }

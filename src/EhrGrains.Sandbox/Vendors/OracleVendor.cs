@@ -52,12 +52,14 @@ internal sealed class OracleVendor : IVendor
                 "_id identifier name family given birthdate phone email address-postalcode gender",
                 "_id|identifier|name|family|given|birthdate|phone|email|address-postalcode", 20, 1000),
                 ["Encounter"] = new("_id patient subject identifier date status _lastUpdated", "_id|patient|subject|identifier", 50, 200),
-                ["Condition"] = new("_id patient subject category clinical-status code encounter _lastUpdated", "_id|patient|subject", 50, 200),
+                ["Condition"] = new(
+                    "_id patient subject category clinical-status code encounter _lastUpdated", "_id|patient|subject", 50, 200),
                 ["Observation"] = new("_id patient subject category code date _lastUpdated", "_id|patient|subject", 50, 200),
                 ["AllergyIntolerance"] = new("_id patient clinical-status _lastUpdated", "_id|patient", 50, 200),
                 ["MedicationRequest"] = new("_id patient status intent _lastUpdated", "_id|patient", 50, 200),
                 ["DiagnosticReport"] = new("_id patient subject category code date _lastUpdated", "_id|patient|subject", 10, 100),
-                ["DocumentReference"] = new("_id patient subject type date period _lastUpdated category status", "_id|patient|subject", 10, 100),
+                ["DocumentReference"] = new(
+                    "_id patient subject type date period _lastUpdated category status", "_id|patient|subject", 10, 100),
                 ["Coverage"] = new("_id patient", "_id|patient", 50, 200),
                 ["Practitioner"] = new("_id identifier name family given", "_id|identifier|name|family|given", 50, 200),
                 ["Organization"] = new("_id identifier name", "_id|identifier|name", 50, 200),
@@ -107,13 +109,16 @@ internal sealed class OracleVendor : IVendor
     public Format Negotiate(HttpRequest request)
     {
         var accept = request.Headers.Accept.ToString();
-        return accept.Length == 0 || accept.Contains("json", StringComparison.OrdinalIgnoreCase) || accept.Contains("*/*", StringComparison.Ordinal)
+        return accept.Length == 0 || accept.Contains("json", StringComparison.OrdinalIgnoreCase)
+            || accept.Contains("*/*", StringComparison.Ordinal)
             ? Format.Json
             : Format.None;
     }
 
     private static string? Repeated(SearchRequest request) =>
-        request.Parameters.GroupBy(parameter => parameter.Name).FirstOrDefault(group => group.Count() > 1 || group.First().Value.Contains(',', StringComparison.Ordinal))?.Key;
+        request.Parameters.GroupBy(parameter => parameter.Name)
+            .FirstOrDefault(group => group.Count() > 1 || group.First().Value.Contains(',', StringComparison.Ordinal))?
+            .Key;
 
     private static Finding? Exclusive(SearchRequest request)
     {
@@ -136,7 +141,8 @@ internal sealed class OracleVendor : IVendor
             {
                 ("Encounter", "date") => !hasPrefix,
                 ("DiagnosticReport", "date") => !hasTime,
-                ("MedicationRequest", "_lastUpdated") => !hasTime || !(value.StartsWith("ge", StringComparison.Ordinal) || value.StartsWith("le", StringComparison.Ordinal)),
+                ("MedicationRequest", "_lastUpdated") =>
+                    !hasTime || !(value.StartsWith("ge", StringComparison.Ordinal) || value.StartsWith("le", StringComparison.Ordinal)),
                 ("DocumentReference", "period") => request.Parameters.Count(parameter => parameter.Name == "period") != 2,
                 _ => false,
             };
