@@ -68,6 +68,18 @@ public sealed class DurabilityTests(PostgreSqlFixture fixture) : IClassFixture<P
         }
     }
 
+    [Theory]
+    [InlineData("Host=db", 16)]
+    [InlineData("Host=db;Maximum Pool Size=5", 5)]
+    public async Task The_pool_is_bounded_also_where_nobody_says_how(string connectionString, int connectionsMax)
+    {
+        await using var database = Open(connectionString);
+
+        var effective = new NpgsqlConnectionStringBuilder(database.DataSource.ConnectionString);
+        (effective.MaxPoolSize, effective.MaxAutoPrepare, effective.NoResetOnClose, effective.IncludeErrorDetail)
+            .ShouldBe((connectionsMax, 32, true, false));
+    }
+
     [Fact]
     public async Task A_connection_string_that_cannot_be_read_is_refused_without_repeating_it()
     {

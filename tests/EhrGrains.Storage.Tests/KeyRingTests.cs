@@ -129,7 +129,6 @@ public abstract class KeyRingTests(DatabaseFixture fixture)
         using var behind = test.NewKeyRing();
         var old = await keys.SealAsync("renewed", KeyClass.Id, Text, Place, Cancelled);
         await behind.OpenAsync("renewed", KeyClass.Id, old, Place, Cancelled);
-        var index = await keys.BlindIndexAsync("renewed", KeyClass.Id, Text, Cancelled);
 
         time.Advance(TimeSpan.FromDays(30));
         var young = await keys.SealAsync("renewed", KeyClass.Id, Text, Place, Cancelled);
@@ -137,26 +136,6 @@ public abstract class KeyRingTests(DatabaseFixture fixture)
         SealedRecord.ReadKeyId(young).ShouldBe(2);
         (await keys.OpenAsync("renewed", KeyClass.Id, old, Place, Cancelled)).ShouldBe(Text);
         (await behind.OpenAsync("renewed", KeyClass.Id, young, Place, Cancelled)).ShouldBe(Text);
-        (await keys.BlindIndexAsync("renewed", KeyClass.Id, Text, Cancelled)).ShouldBe(index);
-    }
-
-    [Fact]
-    public async Task Blind_indexes_differ_between_tenants_and_classes()
-    {
-        var test = await fixture.GetAsync();
-        using var keys = test.NewKeyRing();
-
-        byte[][] indexes =
-        [
-            await keys.BlindIndexAsync("blind-a", KeyClass.Id, Text, Cancelled),
-            await keys.BlindIndexAsync("blind-b", KeyClass.Id, Text, Cancelled),
-            await keys.BlindIndexAsync("blind-a", KeyClass.Cursor, Text, Cancelled),
-            await keys.BlindIndexAsync("blind-a", KeyClass.Id, Place, Cancelled),
-        ];
-
-        indexes.Select(Convert.ToHexString).Distinct().Count().ShouldBe(4);
-        indexes[0].Length.ShouldBe(16);
-        (await keys.BlindIndexAsync("blind-a", KeyClass.Id, Text, Cancelled)).ShouldBe(indexes[0]);
     }
 
     [Fact]

@@ -49,6 +49,14 @@ public abstract class MigrationTests(DatabaseKind kind)
     }
 
     [Fact]
+    public async Task The_role_that_silos_run_as_may_ask_for_migrations_when_there_are_none()
+    {
+        await using var test = await TestDatabase.CreateAsync(kind, Cancelled);
+
+        (await test.Database.MigrateAsync(Cancelled)).ShouldBeEmpty();
+    }
+
+    [Fact]
     public async Task A_schema_that_is_behind_is_refused_and_says_what_to_run()
     {
         await using var test = await TestDatabase.CreateEmptyAsync(kind, Cancelled);

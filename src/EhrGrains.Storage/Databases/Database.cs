@@ -49,7 +49,7 @@ public sealed class Database : IAsyncDisposable
     /// <param name="kind">Which product.</param>
     /// <param name="connectionString">An Npgsql connection string, or <c>Data Source=path</c> for SQLite.</param>
     /// <param name="time">The clock.</param>
-    /// <param name="log">Where the drivers and this project log to.</param>
+    /// <param name="log">Where migrations and checks log to.</param>
     /// <exception cref="ProblemException">The connection string cannot be read.</exception>
     public static Database Open(DatabaseKind kind, string connectionString, TimeProvider time, ILoggerFactory log)
     {
@@ -148,12 +148,13 @@ public sealed class Database : IAsyncDisposable
             IncludeErrorDetail = false,
         };
         settings.ApplicationName ??= "ehrgrains";
-        if (!settings.ContainsKey("Maximum Pool Size"))
+        if (!settings.ShouldSerialize("Maximum Pool Size"))
         {
             settings.MaxPoolSize = ConnectionsMaxDefault;
         }
 
-        var source = new NpgsqlDataSourceBuilder(settings.ConnectionString).UseLoggerFactory(log).Build();
+        // The driver is given no logger: at Information it would log every statement; what fails comes back as an exception.
+        var source = new NpgsqlDataSourceBuilder(settings.ConnectionString).Build();
         return new Database(DatabaseKind.PostgreSql, source, source, time, log);
     }
 

@@ -56,7 +56,7 @@ internal static partial class Migrations
             LogApplied(log, script.Name);
         }
 
-        if (database.Kind == DatabaseKind.PostgreSql && names.Count > 0)
+        if (database.Kind == DatabaseKind.PostgreSql)
         {
             await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
             await ExecuteAsync(connection, transaction, new Statement(Read(database.Kind, Grants)), cancellationToken);

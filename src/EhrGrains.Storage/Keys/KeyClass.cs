@@ -12,12 +12,9 @@ public enum KeyClass
     /// <summary>Paging cursors handed to apps.</summary>
     Cursor = 3,
 
-    /// <summary>Audit.</summary>
-    Audit = 4,
-
     /// <summary>Resource ids of hospitals.</summary>
-    Id = 5,
+    Id = 4,
 
     /// <summary>Keys that our own token endpoint signs with.</summary>
-    Signing = 6,
+    Signing = 5,
 }

@@ -17,8 +17,6 @@ public sealed class KeyRing : IDisposable
     /// <summary>Scopes whose keys are held at once; a scope in hand costs about 1 KB.</summary>
     private const int ScopesMax = 4096;
 
-    private const int BlindIndexLength = 16;
-
     private static readonly TimeSpan KeepFor = TimeSpan.FromMinutes(5);
     private static readonly TimeSpan LoadTimeout = TimeSpan.FromSeconds(10);
 
@@ -88,37 +86,11 @@ public sealed class KeyRing : IDisposable
                     return result;
                 }
 
-                if (keys is null || keyId > keys.Newest || keyId < keys.Oldest)
+                if (keys is null || keyId < 1 || keyId > keys.Newest)
                 {
                     throw new CryptographicException($"This record names key {keyId} of '{scope}', which does not exist.");
                 }
             }
-        }
-    }
-
-    /// <summary>
-    /// 16 bytes that stand for a value without telling it: equal values of one scope and class have equal indexes, so that they can
-    /// be searched for. The index stays the same when keys are renewed.
-    /// </summary>
-    /// <exception cref="TenantKeyDestroyedException">The scope's keys were destroyed.</exception>
-    public async ValueTask<byte[]> BlindIndexAsync(
-        string scope, KeyClass keyClass, ReadOnlyMemory<byte> value, CancellationToken cancellationToken)
-    {
-        var purpose = $"ehrgrains/blind/{(int)keyClass}";
-        var key = new byte[SealedRecord.KeyLength];
-        try
-        {
-            for (var keys = Held(scope); ; keys = await LoadAsync(scope, toSeal: true).WaitAsync(cancellationToken))
-            {
-                if (keys?.TryCopy(keys.Oldest, purpose, key) == true)
-                {
-                    return HMACSHA256.HashData(key, value.Span)[..BlindIndexLength];
-                }
-            }
-        }
-        finally
-        {
-            CryptographicOperations.ZeroMemory(key);
         }
     }
 
@@ -191,9 +163,8 @@ public sealed class KeyRing : IDisposable
         KeyClass.GrainState => "ehrgrains/data/1",
         KeyClass.Credential => "ehrgrains/data/2",
         KeyClass.Cursor => "ehrgrains/data/3",
-        KeyClass.Audit => "ehrgrains/data/4",
-        KeyClass.Id => "ehrgrains/data/5",
-        KeyClass.Signing => "ehrgrains/data/6",
+        KeyClass.Id => "ehrgrains/data/4",
+        KeyClass.Signing => "ehrgrains/data/5",
         _ => throw new ArgumentOutOfRangeException(nameof(keyClass)),
     };
 

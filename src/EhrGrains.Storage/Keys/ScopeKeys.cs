@@ -14,21 +14,18 @@ internal sealed class ScopeKeys
     private readonly Dictionary<(int Version, string Purpose), byte[]> dataKeys = [];
     private bool erased;
 
-    /// <param name="tenantKeys">By version; never empty. Owned by this object from here on.</param>
+    /// <param name="tenantKeys">By version, from 1 without gaps; never empty. Owned by this object from here on.</param>
     /// <param name="expiresAt">A timestamp of the clock, after which they are to be read again.</param>
     internal ScopeKeys(Dictionary<int, byte[]> tenantKeys, long expiresAt)
     {
         this.tenantKeys = tenantKeys;
         ExpiresAt = expiresAt;
         Newest = tenantKeys.Keys.Max();
-        Oldest = tenantKeys.Keys.Min();
     }
 
     internal long ExpiresAt { get; }
 
     internal int Newest { get; }
-
-    internal int Oldest { get; }
 
     /// <summary>Copies out the data key of one version for one purpose; false if it was erased or there is no such version.</summary>
     internal bool TryCopy(int version, string purpose, Span<byte> destination)

@@ -1,8 +1,10 @@
--- Applied after every run that changed the schema. The role that silos connect as should own nothing: make it a member of the
--- group role 'ehrgrains_app' (CREATE ROLE ehrgrains_app NOLOGIN), which gets just what it needs. Audit rows it can only add.
+-- Applied at the end of every migration run by the owner. The role that silos connect as should own nothing: make it a member
+-- of the group role 'ehrgrains_app' (CREATE ROLE ehrgrains_app NOLOGIN), which gets just what it needs. Audit rows it can only
+-- add.
 DO $$
 BEGIN
-  IF EXISTS (SELECT 1 FROM pg_roles WHERE rolname = 'ehrgrains_app') THEN
+  IF EXISTS (SELECT 1 FROM pg_roles WHERE rolname = 'ehrgrains_app')
+    AND (SELECT pg_has_role(tableowner, 'MEMBER') FROM pg_tables WHERE tablename = 'audit_entry' AND schemaname = 'public') THEN
     GRANT USAGE ON SCHEMA public TO ehrgrains_app;
     GRANT SELECT ON schema_migration, OrleansQuery TO ehrgrains_app;
     GRANT SELECT, INSERT, UPDATE, DELETE ON
