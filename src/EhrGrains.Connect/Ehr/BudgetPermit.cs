@@ -29,14 +29,28 @@ public sealed class BudgetPermit(Action arrived, Action? ended = null, Func<bool
     /// The handler's <see cref="SocketsHttpHandler.RequestHeaderEncodingSelector"/>: the one hook that runs when a request is written, on
     /// the connection it has got, each time it is written. It chooses no encoding; it asks the permit, once a writing.
     /// </summary>
-    /// <exception cref="HttpRequestException">The right has lapsed; nothing was sent.</exception>
+    /// <exception cref="PermitLapsedException">The right has lapsed; nothing was sent.</exception>
     internal static Encoding? OnHeaderWritten(string name, HttpRequestMessage message)
     {
         if (name == "Authorization" && message.Options.TryGetValue(Option, out var permit) && !permit.trySend())
         {
-            throw new HttpRequestException(HttpRequestError.Unknown, "The permit of the site budget lapsed before the request was sent.");
+            throw new PermitLapsedException();
         }
 
         return null;
+    }
+}
+
+/// <summary>The right to send was gone when the request was about to be written.</summary>
+internal sealed class PermitLapsedException() : Exception("The permit of the site budget lapsed before the request was sent.")
+{
+    public static bool IsIn(Exception? exception)
+    {
+        while (exception is not null and not PermitLapsedException)
+        {
+            exception = exception.InnerException;
+        }
+
+        return exception is not null;
     }
 }

@@ -92,7 +92,7 @@ public sealed partial class EhrClient
 
     // All that is sent here is safe (RFC 9110 §9.2.1; POST _search is a search), and in these cases no body has begun.
     private static bool IsWorthAnotherTry(EhrFailure failure) => failure is
-        EhrFailure.ConnectFailed or EhrFailure.TimedOut or EhrFailure.Unavailable or EhrFailure.Throttled;
+        EhrFailure.ConnectFailed or EhrFailure.TimedOut or EhrFailure.Unavailable or EhrFailure.Throttled or EhrFailure.PermitLapsed;
 
     private async Task<EhrAnswer> SendWholeAsync(Call call, CancellationToken cancellationToken)
     {
@@ -202,6 +202,10 @@ public sealed partial class EhrClient
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
             return (null, EhrFailure.ConnectFailed); // the handler's own ConnectTimeout
+        }
+        catch (Exception e) when (PermitLapsedException.IsIn(e))
+        {
+            return (null, EhrFailure.PermitLapsed);
         }
         catch (EgressRefusedException e)
         {

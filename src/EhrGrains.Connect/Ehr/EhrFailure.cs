@@ -65,6 +65,9 @@ public enum EhrFailure
 
     /// <summary>The body came too slowly.</summary>
     TooSlow = 20,
+
+    /// <summary>The permit of the site budget lapsed before the request was sent; nothing was sent.</summary>
+    PermitLapsed = 21,
 }
 
 /// <summary>The problem of each failure: what is wrong and what to do.</summary>
@@ -92,7 +95,8 @@ internal static class EhrProblems
         EhrFailure.NotFhir => "not_fhir",
         EhrFailure.Truncated => "truncated",
         EhrFailure.TooLarge => "too_large",
-        _ => "too_slow",
+        EhrFailure.TooSlow => "too_slow",
+        _ => "permit_lapsed",
     };
 
     public static Problem Of(EhrFailure failure) => new($"EHR-CON-{(int)failure:000}", "", Message(failure));
@@ -123,6 +127,6 @@ internal static class EhrProblems
         EhrFailure.Truncated => "The hospital's answer was cut off. Try again, with a smaller _count.",
         EhrFailure.TooLarge => "The hospital's answer is larger than the bound. Ask with a smaller _count.",
         EhrFailure.TooSlow => "The hospital's answer came too slowly to be waited for. Try again, with a smaller _count.",
-        _ => "",
+        _ => "The site budget's permit lapsed while a connection to the hospital was opened; nothing was sent. Try again.",
     };
 }

@@ -92,12 +92,12 @@ internal sealed class SearchDraft(FhirSearch search, TenantSpec tenant, VendorPr
         {
             TakeCount(parameter.Value);
         }
-        else if (!rules.Search.Contains(name.Base, StringComparer.Ordinal))
+        else if (!IsKnown(name, parameter.Value))
         {
             var refused = search.Handling == SearchHandling.Strict;
             (refused ? problems : warnings).Add(PlanIssues.Unknown(parameter.Name, search.Type, refused));
         }
-        else if (name.Modifier is { } modifier && !Modifiers.Contains(modifier) && !IsTypeName(modifier))
+        else if (name.Modifier is { } modifier && !Modifiers.Contains(modifier) && !name.IsTyped)
         {
             // To leave it out would widen the search: FHIR R4 wants it refused.
             problems.Add(PlanIssues.UnknownModifier(parameter.Name));
@@ -110,7 +110,7 @@ internal sealed class SearchDraft(FhirSearch search, TenantSpec tenant, VendorPr
 
     private void TakeKnown(SearchParameter parameter, ParameterName name)
     {
-        var value = ReferenceParameters.HoldsIds(name.Base, name.Modifier) ? ids.Translate(parameter.Value) : parameter.Value;
+        var value = HoldsIds(name) ? ids.Translate(parameter.Value) : parameter.Value;
         if (value is null)
         {
             problems.Add(PlanIssues.UnknownId(parameter.Name));
@@ -156,5 +156,19 @@ internal sealed class SearchDraft(FhirSearch search, TenantSpec tenant, VendorPr
         return new EhrRequest { Method = HttpMethod.Get, Url = query.Length > 0 ? $"{url}?{query}" : url, Op = "search", ResourceType = search.Type };
     }
 
-    private static bool IsTypeName(string modifier) => modifier.Length > 0 && char.IsAsciiLetterUpper(modifier[0]) && modifier.All(char.IsAsciiLetter);
+    // Other modifiers say that the value is something else than an id: :identifier, :missing.
+    private bool HoldsIds(ParameterName name) =>
+        (name.Modifier is null || name.IsTyped)
+        && (name.Base == "_id" || SearchParameterTypes.Find(search.Type, name.Base, profile.Search.OwnParameters) == "reference");
+
+    private bool IsKnown(ParameterName name, string value) => rules.Search.Contains(name.Base, StringComparer.Ordinal) && name.Base switch
+    {
+        "_include" => Includes(rules.Include, value),
+        "_revinclude" => Includes(rules.RevInclude, value),
+        _ => true,
+    };
+
+    // "Observation:patient:Patient" narrows "Observation:patient".
+    private static bool Includes(IReadOnlyList<string> understood, string value) =>
+        understood.Any(u => u == "*" || u == value || value.StartsWith(u + ":", StringComparison.Ordinal));
 }

@@ -78,16 +78,14 @@ public static class SearchPlanner
         return NextLink.Plan(nextUrl, tenant, profile);
     }
 
-    /// <summary>The aliases among the ids of a search, to be looked up before it is planned.</summary>
+    /// <summary>What has the form of an alias in a search, to be looked up before it is planned.</summary>
     public static IReadOnlyList<string> AliasesIn(FhirSearch search)
     {
         ArgumentNullException.ThrowIfNull(search);
         var ids = Ids(search.GatewayBase, null);
         return
         [
-            .. search.Parameters.Where(static p => ReferenceParameters.HoldsIds(ParameterName.Of(p.Name).Base, ParameterName.Of(p.Name).Modifier))
-                .SelectMany(p => ids.AliasesIn(p.Value))
-                .Distinct(StringComparer.Ordinal),
+            .. search.Parameters.SelectMany(p => ids.AliasesIn(p.Value)).Distinct(StringComparer.Ordinal),
         ];
     }
 
@@ -99,6 +97,9 @@ public static class SearchPlanner
 /// <summary>A search parameter's name and modifier: <c>name:exact</c>.</summary>
 internal readonly record struct ParameterName(string Base, string? Modifier)
 {
+    /// <summary>True when the modifier names a resource type: <c>subject:Patient</c>.</summary>
+    public bool IsTyped => Modifier is { Length: > 0 } && char.IsAsciiLetterUpper(Modifier[0]) && Modifier.All(char.IsAsciiLetter);
+
     public static ParameterName Of(string name)
     {
         var colon = name.IndexOf(':', StringComparison.Ordinal);

@@ -6,7 +6,7 @@ namespace EhrGrains.Fhir.Vendors;
 /// The types of the FHIR R4 and US Core 6.1.0 search parameters that vendor profiles name (R4 search.html#ptypes). A name has
 /// one type, except where a resource type differs.
 /// </summary>
-internal static class SearchParameterTypes
+public static class SearchParameterTypes
 {
     private static readonly FrozenDictionary<string, string> ByName = new Dictionary<string, string>
     {
@@ -42,7 +42,7 @@ internal static class SearchParameterTypes
         .ToFrozenSet();
 
     /// <summary>The type of a parameter of a resource type; null when neither FHIR nor the vendor has it.</summary>
-    internal static string? Find(string resourceType, string name, IReadOnlyDictionary<string, string> ownParameters) =>
+    public static string? Find(string resourceType, string name, IReadOnlyDictionary<string, string> ownParameters) =>
         ownParameters.GetValueOrDefault(name)
         ?? Exceptions.GetValueOrDefault($"{resourceType}.{name}")
         ?? ByName.GetValueOrDefault(name);

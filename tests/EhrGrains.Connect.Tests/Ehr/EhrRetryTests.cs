@@ -79,7 +79,7 @@ public sealed class EhrRetryTests
         using var answer = await rig.SendAsync(connection, access: access);
 
         answer.Failure.ShouldBe(EhrFailure.ConnectFailed);
-        (access.Permits, access.Arrived, access.Ended).ShouldBe((3, 3, 3));
+        (access.Permits, access.Arrived, access.Ended).ShouldBe((3, 0, 3));
     }
 
     [Theory]
@@ -136,10 +136,12 @@ public sealed class EhrRetryTests
     public async Task Silence_before_the_headers_ends_the_attempt_and_another_is_made()
     {
         var time = new WatchedTime();
-        await using var peer = await Peer.StartAsync(Peer.KeepsSilent(), Peer.Says(Peer.EmptySearchset));
+        var arrived = new TaskCompletionSource();
+        await using var peer = await Peer.StartAsync(Peer.KeepsSilent(arrived), Peer.Says(Peer.EmptySearchset));
         using var rig = new Rig(time);
 
         var sending = rig.SendAsync(Rig.To(peer));
+        await arrived.Task;
         await time.PassAsync(wait => wait == rig.Options.AttemptTimeout, TestContext.Current.CancellationToken);
         await time.PassAsync(static wait => wait > TimeSpan.Zero && wait < TimeSpan.FromSeconds(1), TestContext.Current.CancellationToken);
         using var answer = await sending;
@@ -186,7 +188,7 @@ public sealed class EhrRetryTests
         await leaving.CancelAsync();
 
         await Should.ThrowAsync<OperationCanceledException>(() => sending);
-        (access.Arrived, access.Ended).ShouldBe((1, 1));
+        (access.Arrived, access.Ended).ShouldBe((0, 1));
     }
 
     [Fact]
@@ -203,6 +205,50 @@ public sealed class EhrRetryTests
         };
         var thrown = await Should.ThrowAsync<ProblemException>(() => rig.SendAsync(Rig.To(peer), access: access));
         thrown.Problems[0].Code.ShouldBe("EHR-BUD-001");
+        peer.Requests.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task A_permit_that_lapses_before_the_request_is_written_sends_nothing_and_another_is_asked_for()
+    {
+        await using var peer = await Peer.StartAsync(Peer.Says(Peer.EmptySearchset));
+        using var rig = new Rig();
+        var holds = new Queue<bool>([false, true]);
+        var ended = 0;
+        var access = new Access(Rig.To(peer))
+        {
+            Hands = new EhrAccess(
+                _ => ValueTask.FromResult(new BudgetPermit(static () => { }, () => ended++, holds.Dequeue)),
+                (_, _) => ValueTask.FromResult(new TokenResult { Token = Rig.Token(Rig.To(peer)) }),
+                static (_, _) => ValueTask.CompletedTask),
+        };
+
+        using var answer = await rig.SendAsync(Rig.To(peer), access: access);
+
+        answer.Failure.ShouldBe(EhrFailure.None);
+        peer.Requests.ShouldHaveSingleItem();
+        ended.ShouldBe(2);
+    }
+
+    [Fact]
+    public async Task Lapsed_permits_say_nothing_about_the_hospital()
+    {
+        await using var peer = await Peer.StartAsync(Peer.Says(Peer.EmptySearchset));
+        using var rig = new Rig(configure: static o => o.RetriesMax = 0);
+        var access = new Access(Rig.To(peer))
+        {
+            Hands = new EhrAccess(
+                static _ => ValueTask.FromResult(new BudgetPermit(static () => { }, null, static () => false)),
+                (_, _) => ValueTask.FromResult(new TokenResult { Token = Rig.Token(Rig.To(peer)) }),
+                static (_, _) => ValueTask.CompletedTask),
+        };
+        for (var i = 0; i < 12; i++)
+        {
+            using var answer = await rig.SendAsync(Rig.To(peer), access: access);
+            answer.Failure.ShouldBe(EhrFailure.PermitLapsed);
+        }
+
+        rig.Ehr.Circuit(Rig.Tenant).ShouldBe(Polly.CircuitBreaker.CircuitState.Closed);
         peer.Requests.ShouldBeEmpty();
     }
 

@@ -114,16 +114,6 @@ internal sealed class Peer : IAsyncDisposable
         await KeepsSilent()(context);
     };
 
-    /// <summary>Announces a longer body than it sends, and cuts the connection.</summary>
-    public static Func<HttpContext, Task> CutsOff(string first, long? announced) => async context =>
-    {
-        context.Response.ContentType = "application/fhir+json";
-        context.Response.ContentLength = announced;
-        await context.Response.Body.WriteAsync(Encoding.UTF8.GetBytes(first), context.RequestAborted);
-        await context.Response.Body.FlushAsync(context.RequestAborted);
-        context.Abort();
-    };
-
     public async ValueTask DisposeAsync()
     {
         // At once: a peer that keeps silent has nothing to finish.

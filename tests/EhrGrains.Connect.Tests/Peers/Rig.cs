@@ -157,6 +157,7 @@ internal static class TestProfile
             ["Patient"] = new()
             {
                 Search = ["_id", "identifier", "family", "given", "birthdate", "_revinclude"],
+                RevInclude = ["Provenance:target"],
                 RequiredAnyOf = [["_id"], ["identifier"], ["family", "given", "birthdate"]],
                 CountMax = 50,
             },

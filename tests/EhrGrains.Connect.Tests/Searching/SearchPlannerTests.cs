@@ -70,6 +70,14 @@ public sealed class SearchPlannerTests
     }
 
     [Fact]
+    public void An_include_that_the_vendor_does_not_know_is_an_unknown_parameter()
+    {
+        Plan("Patient?_id=1&_revinclude=Observation:subject").Warnings.ShouldHaveSingleItem().DetailCode.ShouldBe("EHR-PLN-007");
+        Plan("Patient?_id=1&_revinclude=Provenance:target:Patient").Warnings.ShouldBeEmpty();
+        Plan("Patient?_id=1&_revinclude=Provenance:targets").Warnings.ShouldHaveSingleItem();
+    }
+
+    [Fact]
     public void A_name_that_is_no_name_is_not_repeated() =>
         Plan("Patient?_id=1&John Smith, born 1970=1").Warnings.ShouldHaveSingleItem().Diagnostics.ShouldNotContain("Smith");
 
@@ -198,7 +206,7 @@ public sealed class SearchPlannerTests
         var original = new string('x', 100);
         var alias = ResourceIds.ToLegal(original, out var needsAlias);
         needsAlias.ShouldBeTrue();
-        var search = Search($"Observation?patient=Patient/{alias},2&category=laboratory&code={alias}");
+        var search = Search($"Observation?patient=Patient/{alias},2&category=laboratory&date={alias}x");
         SearchPlanner.AliasesIn(search).ShouldBe([alias]);
         SearchPlanner.Plan(search, Tenant, TestProfile.Epic, id => id == alias ? original : null).Request!.Form![0].Value
             .ShouldBe($"Patient/{original},2");
