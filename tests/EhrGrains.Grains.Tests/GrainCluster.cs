@@ -1,0 +1,119 @@
+using EhrGrains.Connect;
+using EhrGrains.Contracts.Apps;
+using EhrGrains.Grains.Callers;
+using EhrGrains.Storage;
+using EhrGrains.Storage.Databases;
+using EhrGrains.Storage.GrainStorage;
+using EhrGrains.Storage.Keys;
+using EhrGrains.Testing;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.Extensions.Time.Testing;
+using Orleans.TestingHost;
+
+namespace EhrGrains.Grains.Tests;
+
+/// <summary>
+/// Two silos over one real database, and a client outside the cluster. The clock is ours; it only ever goes forward, and tests
+/// that share a cluster run one after the other.
+/// </summary>
+public abstract class GrainCluster(DatabaseKind kind) : IAsyncLifetime
+{
+    internal const string Issuer = "https://gateway.test";
+    internal const string Audience = "https://gateway.test/fhir";
+
+    private readonly TempDirectory directory = new();
+    private PostgresDatabase? postgres;
+    private Database? database;
+    private InProcessTestCluster? cluster;
+
+    public FakeTimeProvider Time { get; } = new(DateTimeOffset.UtcNow);
+
+    public InProcessTestCluster Cluster => cluster!;
+
+    public Database Database => database!;
+
+    /// <summary>A client as applications have it: outside, over the gateway.</summary>
+    public IClusterClient Outside => Cluster.Client;
+
+    /// <summary>The services of a silo.</summary>
+    public IServiceProvider Silo(int index) => Cluster.Silos[index].ServiceProvider;
+
+    public CallerTickets Tickets => Silo(0).GetRequiredService<CallerTickets>();
+
+    /// <summary>The grains as the cluster's own code has them.</summary>
+    public IGrainFactory Inside => Silo(0).GetRequiredService<IGrainFactory>();
+
+    public CallerScope EnterAdmin() => Enter("admin", AppRole.Admin);
+
+    public CallerScope Enter(string app, AppRole role) => Tickets.Enter(new Caller(AppId.Parse(app, null), role, [], default));
+
+    /// <summary>This cluster; skips the test, visibly, where the database of its kind is not there.</summary>
+    public GrainCluster OrSkip()
+    {
+        Assert.SkipWhen(cluster is null, "EHRGRAINS_TEST_POSTGRES is not set.");
+        return this;
+    }
+
+    public async ValueTask InitializeAsync()
+    {
+        if (kind == DatabaseKind.PostgreSql && !PostgresServer.IsAvailable)
+        {
+            return;
+        }
+
+        postgres = kind == DatabaseKind.PostgreSql ? await PostgresServer.CreateDatabaseAsync(CancellationToken.None) : null;
+        var connection = postgres?.AppConnectionString ?? $"Data Source={directory.File("ehrgrains.db")}";
+        await using (var owner = Database.Open(kind, postgres?.OwnerConnectionString ?? connection, TimeProvider.System, NullLoggerFactory.Instance))
+        {
+            await owner.MigrateAsync(CancellationToken.None);
+        }
+
+        database = Database.Open(kind, connection, TimeProvider.System, NullLoggerFactory.Instance);
+        var root = RootKey.LoadOrCreate(directory.File("root.key"));
+        var builder = new InProcessTestClusterBuilder(2) { Options = { ConfigureFileLogging = false } };
+        builder.ConfigureSiloHost((_, host) =>
+        {
+            host.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
+            {
+                ["EhrGrains:Auth:Issuer"] = Issuer,
+                ["EhrGrains:Auth:Audience"] = Audience,
+            });
+            host.Logging.ClearProviders();
+            host.Services.AddSingleton(database);
+            host.Services.AddSingleton(root);
+            host.Services.AddSingleton<TimeProvider>(Time);
+            host.Services.AddEhrGrainsTables();
+            host.Services.AddEhrGrainsConnect();
+        });
+        builder.ConfigureSilo((_, silo) => silo.AddEhrGrainsStorage().AddEhrGrains());
+        cluster = builder.Build();
+        await cluster.DeployAsync(CancellationToken.None);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        GC.SuppressFinalize(this);
+        if (cluster is not null)
+        {
+            await cluster.DisposeAsync();
+            await Database.DisposeAsync();
+        }
+
+        if (postgres is not null)
+        {
+            await postgres.DisposeAsync();
+        }
+
+        Microsoft.Data.Sqlite.SqliteConnection.ClearAllPools();
+        directory.Dispose();
+    }
+}
+
+/// <summary>The cluster over SQLite, as in embedded mode.</summary>
+public sealed class SqliteGrainCluster() : GrainCluster(DatabaseKind.Sqlite);
+
+/// <summary>The same cluster over PostgreSQL; its tests are skipped, visibly, where there is none.</summary>
+public sealed class PostgresGrainCluster() : GrainCluster(DatabaseKind.PostgreSql);
