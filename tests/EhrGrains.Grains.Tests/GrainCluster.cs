@@ -90,6 +90,10 @@ public abstract class GrainCluster(DatabaseKind kind) : IAsyncLifetime
         });
         builder.ConfigureSilo((_, silo) => silo.AddEhrGrainsStorage().AddEhrGrains());
         cluster = builder.Build();
+
+        // The test host asks the management grain, from outside, whether all silos are up; only the cluster itself may.
+        using var keys = new KeyRing(database, root, Time, NullLogger<KeyRing>.Instance);
+        using var system = new CallerTickets(keys.DeriveClusterKey(CallerTickets.KeyPurpose), Time).EnterSystem();
         await cluster.DeployAsync(CancellationToken.None);
     }
 

@@ -164,9 +164,9 @@ public sealed partial class CallerGate : IIncomingGrainCallFilter
     // word: mutual TLS on the gateway port is what keeps strangers out, this keeps an honest client honest.
     private void CheckRuntimeCall(Rule rule, IIncomingGrainCallContext context)
     {
-        var allowed = rule.IsSystemOnly
-            ? tickets.TryRead(RequestContext.Get(CallContext.Ticket) as string, out var caller) && caller.IsSystem
-            : rule.IsOpenToClients || !IsFromOutside(context.SourceId);
+        var allowed = rule.IsOpenToClients
+            || (!rule.IsSystemOnly && !IsFromOutside(context.SourceId))
+            || (tickets.TryRead(RequestContext.Get(CallContext.Ticket) as string, out var caller) && caller.IsSystem);
         if (!allowed)
         {
             throw Refusal(context, ProblemKind.Forbidden, "runtime", "EHR-AUT-007", "The runtime's own interfaces are closed to clients.");
