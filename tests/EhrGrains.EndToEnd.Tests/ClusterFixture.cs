@@ -1,12 +1,23 @@
 using EhrGrains.EndToEnd.Tests.Harness;
 using EhrGrains.Sandbox;
+using EhrGrains.Testing;
 
 namespace EhrGrains.EndToEnd.Tests;
 
 /// <summary>Two silos in two processes over PostgreSQL, shared by the tests that leave them as they found them.</summary>
 public sealed class ClusterFixture : IAsyncLifetime
 {
-    internal Cluster Cluster { get; private set; } = null!;
+    private Cluster? cluster;
+
+    /// <summary>The cluster; skips the test where there is no PostgreSQL.</summary>
+    internal Cluster Cluster
+    {
+        get
+        {
+            PostgresServer.Require();
+            return cluster!;
+        }
+    }
 
     /// <summary>The hospitals' contracts in these tests: Epic-like 20 a second, the others as good as unlimited.</summary>
     internal static SandboxOptions Hospitals { get; } = new()
@@ -21,13 +32,19 @@ public sealed class ClusterFixture : IAsyncLifetime
         },
     };
 
-    public async ValueTask InitializeAsync() => Cluster = await Cluster.StartAsync(2, Hospitals, TestContext.Current.CancellationToken);
+    public async ValueTask InitializeAsync()
+    {
+        if (PostgresServer.IsAvailable)
+        {
+            cluster = await Harness.Cluster.StartAsync(2, Hospitals, TestContext.Current.CancellationToken);
+        }
+    }
 
     public async ValueTask DisposeAsync()
     {
-        if (Cluster is not null)
+        if (cluster is not null)
         {
-            await Cluster.DisposeAsync();
+            await cluster.DisposeAsync();
         }
     }
 }

@@ -13,11 +13,15 @@ public static class PostgresServer
     /// <summary>True when there is a PostgreSQL to test on.</summary>
     public static bool IsAvailable => !string.IsNullOrEmpty(Environment.GetEnvironmentVariable(Variable));
 
+    /// <summary>Skips the test, visibly, where there is no PostgreSQL to test on.</summary>
+    public static void Require() =>
+        Assert.SkipUnless(IsAvailable, $"""{Variable} is not set. Run: tests/postgres start; export "$(tests/postgres env)".""");
+
     /// <summary>Creates an empty throw-away database with its own owner and application roles.</summary>
     public static async Task<PostgresDatabase> CreateDatabaseAsync(CancellationToken cancellationToken)
     {
         var server = Environment.GetEnvironmentVariable(Variable);
-        Assert.SkipUnless(IsAvailable, $"""{Variable} is not set. Run: tests/postgres start; export "$(tests/postgres env)".""");
+        Require();
         var name = $"ehr_{Guid.CreateVersion7():N}";
         var admin = new NpgsqlConnectionStringBuilder(server) { Pooling = false, IncludeErrorDetail = true };
         await using var connection = new NpgsqlConnection(admin.ConnectionString);

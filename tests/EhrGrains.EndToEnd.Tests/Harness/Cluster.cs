@@ -197,7 +197,7 @@ internal sealed class Cluster : IAsyncDisposable
             ["DOTNET_gcServer"] = "0",
         };
         return await ChildProcess.StartAsync(
-            "EhrGrains.Silo.dll", [], settings, directory.File($"silo-{index}.log"), "Application started", cancellationToken);
+            "EhrGrains.Silo.dll", [], settings, directory.File($"silo-{index}.log"), "The silo serves", cancellationToken);
     }
 
     private async Task OnboardAsync(CancellationToken cancellationToken)
