@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Text.Json;
 
 namespace EhrGrains.Fhir.Normalization;
@@ -5,6 +6,8 @@ namespace EhrGrains.Fhir.Normalization;
 /// <summary>The walk through a resource.</summary>
 internal ref partial struct Pass
 {
+    private static readonly SearchValues<byte> Letters = SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"u8);
+
     internal ResourceResult ReadResource()
     {
         ReadRoot();
@@ -104,18 +107,8 @@ internal ref partial struct Pass
         type = rules.Type(ahead.ValueSpan);
     }
 
-    private static bool IsTypeName(ReadOnlySpan<byte> name)
-    {
-        foreach (var c in name)
-        {
-            if (!char.IsAsciiLetter((char)c))
-            {
-                return false;
-            }
-        }
-
-        return name.Length is > 0 and <= 64 && char.IsAsciiLetterUpper((char)name[0]);
-    }
+    private static bool IsTypeName(ReadOnlySpan<byte> name) =>
+        name.Length is > 0 and <= 64 && char.IsAsciiLetterUpper((char)name[0]) && !name.ContainsAnyExcept(Letters);
 
     private Member OnProperty()
     {

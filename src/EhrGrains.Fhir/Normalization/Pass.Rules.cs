@@ -69,37 +69,47 @@ internal ref partial struct Pass
             return;
         }
 
-        var start = work.Text.Length;
+        RewriteReference(target, targetId, tail, baseLength > 0);
+    }
+
+    private void RewriteReference(ReadOnlySpan<byte> target, ReadOnlySpan<byte> targetId, ReadOnlySpan<byte> tail, bool isAbsolute)
+    {
+        var isPatient = target.SequenceEqual("Patient"u8);
+        var passes = ResourceIds.PassesUnchanged(targetId);
+        if (passes && !isAbsolute)
+        {
+            if (isPatient)
+            {
+                NotePatient(targetId);
+            }
+
+            return;
+        }
+
+        work.Text.Truncate(0);
         work.Text.Append(target);
         work.Text.Append("/"u8);
-        var idStart = work.Text.Length;
-        var changed = baseLength > 0;
-        if (ResourceIds.PassesUnchanged(targetId))
+        var start = work.Text.Length;
+        if (passes)
         {
             work.Text.Append(targetId);
         }
         else
         {
             AppendLegalId(work.Text, targetId);
-            changed = true;
         }
 
-        if (member == Member.Reference && target.SequenceEqual("Patient"u8))
+        if (isPatient)
         {
-            NotePatient(work.Text.Written[idStart..]);
+            NotePatient(work.Text.Written[start..]);
         }
 
-        if (changed)
+        work.Text.Append(tail);
+        ReplaceText(work.Text.Written);
+        if (isAbsolute)
         {
-            work.Text.Append(tail);
-            ReplaceText(work.Text.Written[start..]);
-            if (baseLength > 0)
-            {
-                work.Count(Rule.RelativeReferences);
-            }
+            work.Count(Rule.RelativeReferences);
         }
-
-        work.Text.Truncate(start);
     }
 
     private readonly void AppendLegalId(ByteBuffer buffer, ReadOnlySpan<byte> original)

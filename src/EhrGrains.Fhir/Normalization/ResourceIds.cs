@@ -27,6 +27,11 @@ public static class ResourceIds
     private const string Base32 = "abcdefghijklmnopqrstuvwxyz234567";
 
     private static readonly SearchValues<char> Base32Characters = SearchValues.Create(Base32);
+    private static readonly SearchValues<char> LegalCharacters =
+        SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-.");
+
+    private static readonly SearchValues<byte> LegalBytes =
+        SearchValues.Create("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-."u8);
 
     /// <summary>The legal id of an EHR's id.</summary>
     /// <param name="original">The id as the EHR gives it.</param>
@@ -81,42 +86,13 @@ public static class ResourceIds
         && !legal.AsSpan(AliasPrefix.Length).ContainsAnyExcept(Base32Characters);
 
     /// <summary>Whether FHIR R4 allows the id.</summary>
-    public static bool IsLegal(string id)
-    {
-        if (id.Length is 0 or > LengthMax)
-        {
-            return false;
-        }
-
-        foreach (var c in id)
-        {
-            if (!char.IsAsciiLetterOrDigit(c) && c is not ('-' or '.'))
-            {
-                return false;
-            }
-        }
-
-        return true;
-    }
+    public static bool IsLegal(string id) =>
+        id.Length is > 0 and <= LengthMax && !id.AsSpan().ContainsAnyExcept(LegalCharacters);
 
     /// <summary>Whether UTF-8 text is an id that passes unchanged.</summary>
-    internal static bool PassesUnchanged(ReadOnlySpan<byte> id)
-    {
-        if (id.Length is 0 or > LengthMax || id.StartsWith("eg-"u8) || id.StartsWith("eg."u8))
-        {
-            return false;
-        }
-
-        foreach (var c in id)
-        {
-            if (!char.IsAsciiLetterOrDigit((char)c) && c is not ((byte)'-' or (byte)'.'))
-            {
-                return false;
-            }
-        }
-
-        return true;
-    }
+    internal static bool PassesUnchanged(ReadOnlySpan<byte> id) =>
+        id.Length is > 0 and <= LengthMax && !id.ContainsAnyExcept(LegalBytes)
+            && !id.StartsWith("eg-"u8) && !id.StartsWith("eg."u8);
 
     private static bool HasOurPrefix(string id) =>
         id.StartsWith(EscapePrefix, StringComparison.Ordinal) || id.StartsWith(AliasPrefix, StringComparison.Ordinal);

@@ -5,13 +5,15 @@ namespace EhrGrains.Fhir.Normalization;
 /// <summary>A scope, ready for bytes: its profile's rules and what is the tenant's own. Immutable and small: there is one a tenant.</summary>
 internal sealed class ScopeRules
 {
-    private readonly byte[][] bases;
+    private readonly byte[][] origins;
+    private readonly byte[] path;
 
     internal ScopeRules(NormalizationScope scope)
     {
         Profile = ProfileRules.Of(scope.Profile);
         Zone = scope.Zone;
-        bases = Bases(scope.EhrBase);
+        origins = Origins(scope.EhrBase);
+        path = Encoding.UTF8.GetBytes(scope.EhrBase.AbsolutePath.TrimEnd('/') + "/");
         Tenant = Encoding.UTF8.GetBytes(scope.Tenant.Value);
         Source = [.. "\"urn:ehrgrains:tenant:"u8, .. Tenant, (byte)'"'];
         Tag = [.. "{\"system\":\""u8, .. TenantSystem, .. "\",\"code\":\""u8, .. Tenant, .. "\"}"u8];
@@ -35,30 +37,24 @@ internal sealed class ScopeRules
     /// <summary>The length of the EHR's base URL with its slash at the start of an absolute URL; 0 when it is another's.</summary>
     internal int BaseLength(ReadOnlySpan<byte> url)
     {
-        foreach (var known in bases)
+        foreach (var origin in origins)
         {
-            if (url.Length > known.Length && StartsWithBase(url, known))
+            // Scheme and host are case-insensitive, the path is not (RFC 3986 §6.2.2.1).
+            var length = origin.Length + path.Length;
+            if (url.Length > length && Ascii.EqualsIgnoreCase(url[..origin.Length], origin) && url[origin.Length..].StartsWith(path))
             {
-                return known.Length;
+                return length;
             }
         }
 
         return 0;
     }
 
-    // Scheme and host are case-insensitive, the path is not (RFC 3986 §6.2.2.1).
-    private static bool StartsWithBase(ReadOnlySpan<byte> url, byte[] known)
+    private static byte[][] Origins(Uri ehrBase)
     {
-        var path = known.AsSpan(8).IndexOf((byte)'/') + 8;
-        return Ascii.EqualsIgnoreCase(url[..path], known.AsSpan(0, path)) && url[path..].StartsWith(known.AsSpan(path));
-    }
-
-    private static byte[][] Bases(Uri ehrBase)
-    {
-        var path = ehrBase.AbsolutePath.TrimEnd('/') + "/";
         string[] spellings = ehrBase.IsDefaultPort
-            ? [$"{ehrBase.Scheme}://{ehrBase.Host}{path}", $"{ehrBase.Scheme}://{ehrBase.Host}:{ehrBase.Port}{path}"]
-            : [$"{ehrBase.Scheme}://{ehrBase.Host}:{ehrBase.Port}{path}"];
+            ? [$"{ehrBase.Scheme}://{ehrBase.Host}", $"{ehrBase.Scheme}://{ehrBase.Host}:{ehrBase.Port}"]
+            : [$"{ehrBase.Scheme}://{ehrBase.Host}:{ehrBase.Port}"];
         return [.. spellings.Select(Encoding.UTF8.GetBytes)];
     }
 }

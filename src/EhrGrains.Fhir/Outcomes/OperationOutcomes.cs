@@ -41,20 +41,18 @@ public static class OperationOutcomes
         {
             var ahead = new Utf8JsonReader(body);
             var reader = ahead;
-            return reader.Read() && reader.TokenType == JsonTokenType.StartObject && IsOutcome(ref ahead)
-                && ReadWhole(ref reader, profile, issues) ? issues : [];
+            if (reader.Read() && reader.TokenType == JsonTokenType.StartObject && IsOutcome(ref ahead))
+            {
+                OutcomeReader.Read(ref reader, profile, issues, out _);
+            }
+
+            return issues;
         }
         catch (JsonException)
         {
             // An HTML page, a proxy's text, a cut body: the status has to speak for itself.
             return [];
         }
-    }
-
-    private static bool ReadWhole(ref Utf8JsonReader reader, VendorProfile profile, List<OutcomeIssue> issues)
-    {
-        OutcomeReader.Read(ref reader, profile, issues, out var report);
-        return report.Complete;
     }
 
     private static bool IsOutcome(ref Utf8JsonReader reader)

@@ -36,18 +36,33 @@ internal static class OutcomeReader
                 continue;
             }
 
-            while (reader.Read() && reader.TokenType == JsonTokenType.StartObject)
+            if (!ReadIssues(ref reader, profile, issues, ref report))
             {
-                if (!ReadIssue(ref reader, out var issue))
-                {
-                    return;
-                }
-
-                Add(issue, profile, issues, ref report);
+                return;
             }
         }
 
         report.Complete = reader.TokenType == JsonTokenType.EndObject;
+    }
+
+    private static bool ReadIssues(ref Utf8JsonReader reader, VendorProfile profile, List<OutcomeIssue> issues, ref OutcomeReport report)
+    {
+        while (reader.Read())
+        {
+            switch (reader.TokenType)
+            {
+                case JsonTokenType.EndArray:
+                    return true;
+                case JsonTokenType.StartObject when ReadIssue(ref reader, out var issue):
+                    Add(issue, profile, issues, ref report);
+                    break;
+                case JsonTokenType.StartObject:
+                case JsonTokenType.StartArray when !reader.TrySkip():
+                    return false;
+            }
+        }
+
+        return false;
     }
 
     private static void Add(RawIssue raw, VendorProfile profile, List<OutcomeIssue> issues, ref OutcomeReport report)

@@ -5,6 +5,7 @@ namespace EhrGrains.Fhir.Tests.Normalization;
 /// <summary>One test, at least, for each rule.</summary>
 public sealed class RulesTests
 {
+    private const string Tenants = "https://ehrgrains.dev/fhir/tenant";
     private const string ActCode = "http://terminology.hl7.org/CodeSystem/v3-ActCode";
 
     [Theory]
@@ -107,6 +108,16 @@ public sealed class RulesTests
 
         resource["meta"]!["tag"]!.ToJsonString().ShouldBe(
             """[{"code":"other-hospital","system":"https://ehrgrains.dev/fhir/upstream-tenant"},{"system":"https://ehrgrains.dev/fhir/tenant","code":"st-mary"}]""");
+    }
+
+    [Fact]
+    public void A_tag_of_ours_beside_our_own_does_not_pass_as_ours()
+    {
+        var (resource, _) = Hospital.Normalize(Hospital.Patient(
+            "1", $$""","meta":{"tag":[{"system":"{{Tenants}}","code":"st-mary"},{"system":"{{Tenants}}","code":"other-hospital"}]}"""));
+
+        resource["meta"]!["tag"]!.AsArray().Where(t => t!["system"]!.GetValue<string>() == Tenants)
+            .ShouldHaveSingleItem()!["code"]!.GetValue<string>().ShouldBe("st-mary");
     }
 
     [Fact]

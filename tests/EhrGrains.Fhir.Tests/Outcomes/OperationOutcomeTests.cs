@@ -54,6 +54,10 @@ public sealed class OperationOutcomeTests
         (read.Severity, read.Code).ShouldBe(("error", "processing"));
     }
 
+    [Fact]
+    public void What_is_no_issue_in_the_list_is_passed_over() =>
+        Read("""{"resourceType":"OperationOutcome","issue":[1,[{}],null,{"severity":"error","code":"value"}],"extension":[]}""").Count.ShouldBe(1);
+
     [Theory]
     [InlineData("Patient.where(name='DOE')")]
     [InlineData("Patient DOE")]
