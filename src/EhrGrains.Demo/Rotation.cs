@@ -9,8 +9,8 @@ internal static class Rotation
 {
     private const int Callers = 6;
 
-    /// <summary>Asked at least, so that there is load before, during and after the rotation.</summary>
-    private const int QueriesMin = 90;
+    /// <summary>Answers before the rotation starts, and after it is done: so there is load before, during and after it.</summary>
+    private const int QueriesAround = 30;
 
     internal static async Task<string> UnderLoadAsync(
         ClusterConnection admin, Application app, TenantId tenant, string query, CancellationToken cancellationToken)
@@ -18,24 +18,24 @@ internal static class Rotation
         var before = await ActiveAsync(admin, tenant, cancellationToken);
         var answered = 0;
         var failed = 0;
-        var rotated = 0;
-        var half = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var end = int.MaxValue;
+        var warm = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
 
         async Task AskAsync()
         {
-            while (Volatile.Read(ref rotated) == 0 || Volatile.Read(ref answered) < QueriesMin)
+            while (Volatile.Read(ref answered) < Volatile.Read(ref end))
             {
                 var (status, _) = await app.GetAsync($"/fhir/{tenant}/{query}", cancellationToken);
                 Interlocked.Add(ref failed, status == 200 ? 0 : 1);
-                if (Interlocked.Increment(ref answered) == QueriesMin / 3)
+                if (Interlocked.Increment(ref answered) == QueriesAround)
                 {
-                    half.TrySetResult();
+                    warm.TrySetResult();
                 }
             }
         }
 
         var load = Task.WhenAll(Enumerable.Range(0, Callers).Select(_ => AskAsync()));
-        await Task.WhenAny(half.Task, load);
+        await Task.WhenAny(warm.Task, load);
         RotationReceipt receipt;
         try
         {
@@ -43,7 +43,7 @@ internal static class Rotation
         }
         finally
         {
-            Volatile.Write(ref rotated, 1);
+            Volatile.Write(ref end, Volatile.Read(ref answered) + QueriesAround);
         }
 
         await load;

@@ -12,6 +12,6 @@ internal static class Golden
         }
 
         File.Exists(path).ShouldBeTrue($"{path} is missing; run this test once with EHRGRAINS_WRITE_GOLDEN=1.");
-        text.ShouldBe(File.ReadAllText(path), $"If this is right, run the test with EHRGRAINS_WRITE_GOLDEN=1 and commit {path}.");
+        text.Split('\n').ShouldBe(File.ReadAllText(path).Split('\n'), $"If this is right, run the test with EHRGRAINS_WRITE_GOLDEN=1 and commit {path}.");
     }
 }

@@ -21,6 +21,7 @@ internal static class CommandTree
             AuditCommand.Build(),
             BudgetCommand.Build(),
             TokenCommand.Build(),
+            ContextCommand.Build(),
             DbCommand.Build(),
             DoctorCommand.Build(),
             VersionCommand.Build(),

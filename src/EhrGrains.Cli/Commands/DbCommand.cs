@@ -2,6 +2,7 @@ using System.CommandLine;
 using EhrGrains.Cli.Results;
 using EhrGrains.Contracts;
 using EhrGrains.Storage.Databases;
+using EhrGrains.Storage.Keys;
 using Microsoft.Extensions.Logging.Abstractions;
 using Spectre.Console.Rendering;
 
@@ -16,7 +17,7 @@ internal static class DbCommand
 
     private const int ConnectionStringLengthMax = 4_096;
 
-    internal static Command Build() => new("db", "The cluster's database, reached directly.") { Migrate(), Status() };
+    internal static Command Build() => new("db", "The cluster's database, reached directly.") { Migrate(), Status(), CreateKey() };
 
     /// <summary>The database that was named by options or environment; null when none was.</summary>
     internal static async Task<Database?> OpenAsync(Invocation run, Option<string?> kindOption, Option<string?> connectionFile)
@@ -74,6 +75,26 @@ internal static class DbCommand
             status => status.Pending.Length == 0 ? ExitCode.Ok : ExitCode.CheckFailed);
     }
 
+    private static Verb CreateKey()
+    {
+        var file = new Argument<string>("FILE") { Description = "File to write, readable by its owner only." };
+        return new Verb("create-key", "Makes the root key that everything in the database is sealed under. Keep a copy where the database is not: without it the data is lost.")
+        {
+            file,
+        }.Answers(
+            run =>
+            {
+                if (File.Exists(run.Get(file)))
+                {
+                    throw new ProblemException(ProblemKind.Conflict, "EHR-CLI-113", run.Get(file), "The file exists; a root key is not replaced, for nothing could read what it sealed.");
+                }
+
+                RootKey.LoadOrCreate(run.Get(file));
+                return Task.FromResult(new CreatedFile(run.Get(file)));
+            },
+            created => Tables.Facts(("root key", created.File)));
+    }
+
     private static async Task<Database> RequireAsync(Invocation run, Option<string?> kind, Option<string?> connectionFile) =>
         await OpenAsync(run, kind, connectionFile)
         ?? throw new ProblemException(
@@ -83,6 +104,9 @@ internal static class DbCommand
         ("database", result.Kind), ("applied now", result.Applied.Length > 0 ? result.Applied : ["none"]),
         ("missing", result.Pending.Length > 0 ? result.Pending : ["none"]));
 }
+
+/// <summary>A file that was made.</summary>
+internal sealed record CreatedFile(string File);
 
 /// <summary>The state of a database's schema.</summary>
 /// <param name="Kind">Which product.</param>

@@ -58,7 +58,17 @@ internal sealed class Invocation : IAsyncDisposable
             invocation.Output.Refuse(new ProblemException(ProblemKind.Unavailable, "EHR-CLI-051", "", $"{e.GetType().Name}: {e.Message}"));
             return (int)ExitCode.Failed;
         }
+        catch (Exception e) when (e is not OutOfMemoryException)
+        {
+            invocation.Explain(e);
+            return (int)ExitCode.Failed;
+        }
     }
+
+    // A fault of the program. Its text may quote anything, so it is shown only to who asks.
+    private void Explain(Exception fault) => Output.Refuse(new ProblemException(
+        ProblemKind.Unavailable, "EHR-CLI-052", "",
+        Get(GlobalOptions.Verbose) ? fault.ToString() : $"Unexpected {fault.GetType().Name}. Are program and cluster of the same version? --verbose shows the whole."));
 
     internal T Get<T>(Argument<T> argument) => arguments.GetValue(argument)!;
 
