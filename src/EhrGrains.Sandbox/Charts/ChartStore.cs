@@ -83,6 +83,8 @@ internal sealed class ChartStore
             Times = times,
             MergedInto = type == "Patient" && resource["link"] is JsonArray links ? ReplacedBy(links) : null,
             Restricted = resource["meta"]?["security"]?[0]?["code"]?.GetValue<string>() == "R",
+            IsSocialHistory = type == "Observation"
+                && Array.Exists(tokens, token => token is { Parameter: "category", Code: "social-history" }),
             Targets = type == "Provenance"
                 ? [.. resource["target"]!.AsArray().Select(target => target!["reference"]!.GetValue<string>())]
                 : [],

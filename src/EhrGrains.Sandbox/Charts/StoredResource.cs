@@ -40,6 +40,9 @@ internal sealed class StoredResource
     /// <summary>True when the chart is confidential.</summary>
     public bool Restricted { get; init; }
 
+    /// <summary>True for an Observation of the category social-history.</summary>
+    public bool IsSocialHistory { get; init; }
+
     /// <summary>What it was made or changed for: the resources that a Provenance is about.</summary>
     public IReadOnlyList<string> Targets { get; init; } = [];
 

@@ -45,32 +45,41 @@ internal sealed class Criterion
         return criterion is not null;
     }
 
+    // Loops and no lambdas: this runs for every resource of a type, and a closure for each would cost more than the comparison.
     public bool Matches(StoredResource resource)
     {
         if (name == "_id")
         {
-            return Array.Exists(values, value => value == resource.Id);
+            return values.AsSpan().Contains(resource.Id);
         }
 
         if (name is "patient" or "subject" or "beneficiary")
         {
-            return Array.Exists(values, value => SearchRequest.IdOf(value) == resource.Patient);
+            return MatchesPatient(resource.Patient);
         }
 
         if (time is { } test)
         {
-            return Array.Exists(resource.Times, found => found.Parameter == name && test.Holds(found));
+            foreach (ref readonly var found in resource.Times.AsSpan())
+            {
+                if (found.Parameter == name && test.Holds(found))
+                {
+                    return true;
+                }
+            }
+
+            return false;
         }
 
-        foreach (var text in resource.Texts)
+        foreach (ref readonly var text in resource.Texts.AsSpan())
         {
-            if (text.Parameter == name && Array.Exists(values, value => MatchesText(text.Text, value)))
+            if (text.Parameter == name && MatchesText(text.Text))
             {
                 return true;
             }
         }
 
-        foreach (var token in resource.Tokens)
+        foreach (ref readonly var token in resource.Tokens.AsSpan())
         {
             if (token.Parameter == name && MatchesToken(token))
             {
@@ -81,9 +90,32 @@ internal sealed class Criterion
         return false;
     }
 
+    private bool MatchesPatient(string? patient)
+    {
+        foreach (var value in values)
+        {
+            if (SearchRequest.IdOf(value) == patient)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
     // String search is a prefix match that does not care for case.
-    private bool MatchesText(string text, string value) =>
-        exact ? text == value : text.StartsWith(value, StringComparison.OrdinalIgnoreCase);
+    private bool MatchesText(string text)
+    {
+        foreach (var value in values)
+        {
+            if (exact ? text == value : text.StartsWith(value, StringComparison.OrdinalIgnoreCase))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
 
     private bool MatchesToken(IndexedToken token)
     {

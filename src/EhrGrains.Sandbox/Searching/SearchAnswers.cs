@@ -63,10 +63,9 @@ internal sealed class SearchAnswers(IVendor vendor, ChartStore charts, PageSeal 
     {
         var count = plan.Count;
         var first = place.Offset == 0;
-        if (rules.SocialHistoryFirst && plan.Request.Type == "Observation")
+        if (rules.SocialHistoryFirst && Array.FindAll(matches, static resource => resource.IsSocialHistory) is { Length: > 0 } social)
         {
-            var social = Array.FindAll(matches, IsSocialHistory);
-            matches = [.. social, .. matches.Where(resource => !IsSocialHistory(resource))];
+            matches = [.. social, .. matches.Where(resource => !resource.IsSocialHistory)];
             count += first ? social.Length : 0;
         }
 
@@ -183,9 +182,6 @@ internal sealed class SearchAnswers(IVendor vendor, ChartStore charts, PageSeal 
         var asked = SearchRequest.IdOf(request.First("patient") ?? request.First("subject") ?? request.First("_id") ?? "");
         return Array.Find(charts.OfType(request.Type), resource => resource.Patient is not null && resource.Patient != asked);
     }
-
-    private static bool IsSocialHistory(StoredResource resource) =>
-        Array.Exists(resource.Tokens, token => token is { Parameter: "category", Code: "social-history" });
 
     private static void WriteLink(Utf8JsonWriter writer, ReadOnlySpan<byte> relation, string url)
     {
