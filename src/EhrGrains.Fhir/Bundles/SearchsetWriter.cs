@@ -7,7 +7,9 @@ namespace EhrGrains.Fhir.Bundles;
 /// <summary>Writes searchset Bundles around entries that are already normalized.</summary>
 public static class SearchsetWriter
 {
-    /// <summary>Writes a searchset Bundle. An outcome entry is there only when there is something to say: some clients count it as a result.</summary>
+    /// <summary>
+    /// Writes a searchset Bundle. An outcome entry is there only when there is something to say: some clients count it as a result.
+    /// </summary>
     /// <param name="entries">Entry objects separated by commas, as <see cref="Normalization.Normalizer.NormalizePage"/> writes them.</param>
     /// <param name="total">Matches in all, where known.</param>
     /// <param name="self">The search as it was really run, absolute.</param>

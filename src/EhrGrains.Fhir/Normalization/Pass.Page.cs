@@ -269,7 +269,8 @@ internal ref partial struct Pass
         if (work.EntryByKey.TryGetValue(key, out var earlierIndex))
         {
             ref var earlier = ref entries[earlierIndex];
-            if (!source[entry.Type].SequenceEqual(source[earlier.Type]) || !work.Ids.Written[entry.Id].SequenceEqual(work.Ids.Written[earlier.Id]))
+            if (!source[entry.Type].SequenceEqual(source[earlier.Type])
+                || !work.Ids.Written[entry.Id].SequenceEqual(work.Ids.Written[earlier.Id]))
             {
                 return;
             }
@@ -294,13 +295,19 @@ internal ref partial struct Pass
         {
             incomplete = true;
             work.Issues.Add(new OutcomeIssue(
-                "warning", "incomplete", $"The EHR sent {withoutResource + withoutId} entries without a resource or without an id; they are left out.", "EHR-FHR-001"));
+                "warning",
+                "incomplete",
+                $"The EHR sent {withoutResource + withoutId} entries without a resource or without an id; they are left out.",
+                "EHR-FHR-001"));
         }
 
         if (ofOtherType > 0)
         {
             work.Issues.Add(new OutcomeIssue(
-                "warning", "suppressed", $"The EHR sent {ofOtherType} resources of a type that was not asked for or that may not be seen; they are left out.", "EHR-FHR-002"));
+                "warning",
+                "suppressed",
+                $"The EHR sent {ofOtherType} resources of a type that was not asked for or that may not be seen; they are left out.",
+                "EHR-FHR-002"));
         }
     }
 

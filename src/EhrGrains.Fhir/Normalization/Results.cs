@@ -4,8 +4,8 @@ namespace EhrGrains.Fhir.Normalization;
 
 /// <summary>What a page of search results is read for.</summary>
 /// <param name="Type">The resource type that was searched: what entries match with.</param>
-/// <param name="GatewayBase">The gateway's FHIR base, without a trailing slash; entries get <c>{GatewayBase}/{Type}/{id}</c> as their fullUrl.</param>
-/// <param name="MayInclude">Whether resources of another type may come along (<c>_include</c>, <c>_revinclude</c>); null: all types of the vendor profile.</param>
+/// <param name="GatewayBase">The gateway's FHIR base, without a trailing slash; an entry's fullUrl is <c>{GatewayBase}/{Type}/{id}</c>.</param>
+/// <param name="MayInclude">Which other types may come along (<c>_include</c>, <c>_revinclude</c>); null: those of the vendor profile.</param>
 public sealed record PageRequest(string Type, string GatewayBase, Func<string, bool>? MayInclude = null);
 
 /// <summary>What one page of search results held besides its resources.</summary>
