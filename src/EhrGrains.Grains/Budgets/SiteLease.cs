@@ -10,15 +10,11 @@ namespace EhrGrains.Grains.Budgets;
 /// <summary>One tenant's budget in one silo: the pool of permits, those who wait for one, and the renewals.</summary>
 internal sealed partial class SiteLease
 {
-    /// <summary>How many may wait in a lane; one more is refused at once.</summary>
-    internal const int WaitersMax = 1_000;
-
     private static readonly TimeSpan Never = TimeSpan.MaxValue;
     private static readonly TimeSpan FailurePauseMax = TimeSpan.FromSeconds(2);
 
     private readonly Lock gate = new();
-    private readonly LinkedList<Waiter>[] waiters = [new(), new(), new()];
-    private readonly int[] waiting = new int[3];
+    private readonly WaitingLanes waiting = new();
     private readonly TenantId tenant;
     private readonly Func<BudgetDemand, Task<BudgetLease>> ask;
     private readonly Action<TenantId, SiteLease> ended;
@@ -57,14 +53,6 @@ internal sealed partial class SiteLease
 
     private TimeSpan Now => time.GetElapsedTime(startedAt);
 
-    /// <summary>How long a request of a lane may wait for its permit.</summary>
-    internal static TimeSpan WaitMax(Lane lane) => lane switch
-    {
-        Lane.Interactive => TimeSpan.FromSeconds(15),
-        Lane.Event => TimeSpan.FromMinutes(2),
-        _ => TimeSpan.FromMinutes(10),
-    };
-
     /// <summary>Asks for a permit; false when this lease has ended and another one must be begun.</summary>
     internal bool TryAcquire(Lane lane, CancellationToken cancellationToken, out ValueTask<BudgetPermit> permit)
     {
@@ -78,7 +66,7 @@ internal sealed partial class SiteLease
             }
 
             var now = Now;
-            if (NobodyBefore(lane) && pool.TryTake(lane, now) is { } flight)
+            if (!waiting.AnyBefore(lane) && pool.TryTake(lane, now) is { } flight)
             {
                 if (timerDue - now > BudgetTiming.RenewEvery)
                 {
@@ -90,18 +78,14 @@ internal sealed partial class SiteLease
                 return true;
             }
 
-            var queue = waiters[(int)lane];
-            var pause = pool.HoldOffUntil - now;
-            if (pause > WaitMax(lane) || queue.Count >= WaitersMax)
+            if (pool.HoldOffUntil - now > WaitingLanes.WaitMax(lane) || waiting.IsFull(lane))
             {
                 metrics.Refused(lane);
                 permit = ValueTask.FromException<BudgetPermit>(Refusal(now));
                 return true;
             }
 
-            waiter = new Waiter(lane, now);
-            queue.AddLast(waiter.Node);
-            waiting[(int)lane]++;
+            waiter = waiting.Add(lane, now);
             Schedule(now);
         }
 
@@ -153,9 +137,6 @@ internal sealed partial class SiteLease
         }
     }
 
-    private bool NobodyBefore(Lane lane) =>
-        waiting[0] == 0 && (lane == Lane.Interactive || (waiting[1] == 0 && (lane == Lane.Event || waiting[2] == 0)));
-
     private async ValueTask<BudgetPermit> WaitAsync(Waiter waiter, CancellationToken cancellationToken)
     {
         using var cancelled = cancellationToken.UnsafeRegister(static (state, _) => ((Action)state!)(), () => Withdraw(waiter, cancellationToken));
@@ -167,23 +148,11 @@ internal sealed partial class SiteLease
     {
         lock (gate)
         {
-            if (Remove(waiter))
+            if (waiting.Remove(waiter))
             {
                 waiter.Permit.TrySetCanceled(cancellationToken);
             }
         }
-    }
-
-    private bool Remove(Waiter waiter)
-    {
-        if (waiter.Node.List is not { } queue)
-        {
-            return false;
-        }
-
-        queue.Remove(waiter.Node);
-        waiting[(int)waiter.Lane]--;
-        return true;
     }
 
     private BudgetPermit Permit(Flight flight) => new(() => Arrived(flight), () => End(flight), () => TrySend(flight));
@@ -210,7 +179,7 @@ internal sealed partial class SiteLease
         {
             var now = Now;
             pool.End(flight, now);
-            if (waiting[0] + waiting[1] + waiting[2] > 0)
+            if (waiting.Any)
             {
                 Serve(now);
                 Schedule(now);
@@ -231,9 +200,9 @@ internal sealed partial class SiteLease
             var now = Now;
             Serve(now);
             Expire(now);
-            if (asking.IsCompleted && pool.NextAsk(waiting, now) is { } due && due <= now && askNotBefore <= now)
+            if (asking.IsCompleted && pool.NextAsk(waiting.Counts, now) is { } due && due <= now && askNotBefore <= now)
             {
-                asking = AskAsync(pool.Ask(waiting, now), now);
+                asking = AskAsync(pool.Ask(waiting.Counts, now), now);
             }
 
             Schedule(now);
@@ -289,19 +258,11 @@ internal sealed partial class SiteLease
 
     private void Serve(TimeSpan now)
     {
-        foreach (var queue in waiters)
+        while (waiting.Next is { } waiter && pool.TryTake(waiter.Lane, now) is { } flight)
         {
-            while (queue.First?.Value is { } waiter)
-            {
-                if (pool.TryTake(waiter.Lane, now) is not { } flight)
-                {
-                    return;
-                }
-
-                Remove(waiter);
-                metrics.Waited(waiter.Lane, now - waiter.Since);
-                waiter.Permit.TrySetResult(flight);
-            }
+            waiting.Remove(waiter);
+            metrics.Waited(waiter.Lane, now - waiter.Since);
+            waiter.Permit.TrySetResult(flight);
         }
     }
 
@@ -309,22 +270,18 @@ internal sealed partial class SiteLease
     private void Expire(TimeSpan now)
     {
         var pause = pool.HoldOffUntil - now;
-        foreach (var queue in waiters)
+        while (waiting.Heads.FirstOrDefault(w => now >= w.Until || pause > WaitingLanes.WaitMax(w.Lane)) is { } waiter)
         {
-            while (queue.First?.Value is { } waiter && (now >= waiter.Until || pause > WaitMax(waiter.Lane)))
-            {
-                Remove(waiter);
-                metrics.Refused(waiter.Lane);
-                waiter.Permit.TrySetException(Refusal(now));
-            }
+            waiting.Remove(waiter);
+            metrics.Refused(waiter.Lane);
+            waiter.Permit.TrySetException(Refusal(now));
         }
     }
 
     private void Refuse(BudgetRefusedException reason)
     {
-        foreach (var waiter in waiters.SelectMany(queue => queue).ToArray())
+        foreach (var waiter in waiting.Clear())
         {
-            Remove(waiter);
             waiter.Permit.TrySetException(reason);
         }
     }
@@ -346,28 +303,18 @@ internal sealed partial class SiteLease
         }
 
         var due = Never;
-        var someoneWaits = false;
-        foreach (var queue in waiters)
+        if (waiting.Any)
         {
-            if (queue.First?.Value is { } waiter)
-            {
-                someoneWaits = true;
-                due = Earlier(due, waiter.Until);
-            }
-        }
-
-        if (someoneWaits)
-        {
-            due = Earlier(due, pool.NextFree(now) ?? Never);
+            due = Earlier(pool.NextFree(now) ?? Never, waiting.Heads.Min(waiter => waiter.Until));
         }
 
         if (asking.IsCompleted)
         {
-            if (pool.NextAsk(waiting, now) is { } next)
+            if (pool.NextAsk(waiting.Counts, now) is { } next)
             {
                 due = Earlier(due, next > askNotBefore ? next : askNotBefore);
             }
-            else if (!someoneWaits)
+            else if (!waiting.Any)
             {
                 Close();
                 return;
@@ -393,23 +340,4 @@ internal sealed partial class SiteLease
 
     [LoggerMessage(2101, LogLevel.Warning, "The site budget of tenant {Tenant} could not be asked, {Failures} times in a row.")]
     private static partial void LogAskFailed(ILogger logger, Exception e, TenantId tenant, int failures);
-
-    private sealed class Waiter
-    {
-        internal Waiter(Lane lane, TimeSpan now)
-        {
-            (Lane, Since, Until) = (lane, now, now + WaitMax(lane));
-            Node = new LinkedListNode<Waiter>(this);
-        }
-
-        internal Lane Lane { get; }
-
-        internal TimeSpan Since { get; }
-
-        internal TimeSpan Until { get; }
-
-        internal LinkedListNode<Waiter> Node { get; }
-
-        internal TaskCompletionSource<Flight> Permit { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    }
 }

@@ -36,7 +36,7 @@ internal static class EhrRefusals
         EhrFailure.Forbidden => (403, "forbidden"),
         EhrFailure.Rejected => (400, "processing"),
         EhrFailure.Throttled => (429, "throttled"),
-        EhrFailure.CircuitOpen or EhrFailure.Unavailable => (503, "transient"),
+        EhrFailure.CircuitOpen or EhrFailure.Unavailable or EhrFailure.PermitLapsed => (503, "transient"),
         EhrFailure.TimedOut => (504, "timeout"),
         EhrFailure.ForeignOrigin or EhrFailure.EgressRefused => (502, "security"),
         EhrFailure.ConnectFailed or EhrFailure.ServerError or EhrFailure.Truncated or EhrFailure.TooSlow => (502, "transient"),

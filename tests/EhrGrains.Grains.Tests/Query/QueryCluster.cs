@@ -1,0 +1,122 @@
+using System.Collections.Concurrent;
+using EhrGrains.Connect;
+using EhrGrains.Contracts;
+using EhrGrains.Contracts.Apps;
+using EhrGrains.Grains.Callers;
+using EhrGrains.Storage;
+using EhrGrains.Storage.Databases;
+using EhrGrains.Storage.GrainStorage;
+using EhrGrains.Storage.Keys;
+using EhrGrains.Testing;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+using Orleans.TestingHost;
+
+namespace EhrGrains.Grains.Tests.Query;
+
+/// <summary>
+/// Two silos over one SQLite file on the real clock, because hospitals count on theirs. Every grain call is counted.
+/// </summary>
+public sealed class QueryCluster : IAsyncLifetime
+{
+    private readonly TempDirectory directory = new();
+    private readonly CallCounter calls = new();
+    private Database? database;
+    private InProcessTestCluster? cluster;
+
+    public static readonly string[] ReadAndSearchAll = ["system/*.rs"];
+
+    public InProcessTestCluster Cluster => cluster!;
+
+    public string DatabaseFile => directory.File("ehrgrains.db");
+
+    public IServiceProvider Silo(int index) => Cluster.Silos[index].ServiceProvider;
+
+    public IGrainFactory Grains(int silo = 0) => Silo(silo).GetRequiredService<IGrainFactory>();
+
+    /// <summary>Calls of a grain method since the start; the key begins with this.</summary>
+    public int Calls(string method, string key) => calls.Count(method, key);
+
+    public CallerScope Enter(string app, AppRole role, params string[] scopes) =>
+        Silo(0).GetRequiredService<CallerTickets>().Enter(new Caller(AppId.Parse(app, null), role, scopes, default));
+
+    public CallerScope EnterAdmin() => Enter("admin", AppRole.Admin);
+
+    public CallerScope EnterApp(string app = "app") => Enter(app, AppRole.Application, ReadAndSearchAll);
+
+    public async ValueTask InitializeAsync()
+    {
+        var connection = $"Data Source={DatabaseFile}";
+        database = Database.Open(DatabaseKind.Sqlite, connection, TimeProvider.System, NullLoggerFactory.Instance);
+        await database.MigrateAsync(CancellationToken.None);
+        var root = RootKey.LoadOrCreate(directory.File("root.key"));
+        var builder = new InProcessTestClusterBuilder(2) { Options = { ConfigureFileLogging = false } };
+        builder.ConfigureSiloHost((_, host) =>
+        {
+            host.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
+            {
+                ["EhrGrains:Auth:Issuer"] = "https://gateway.test",
+                ["EhrGrains:Auth:Audience"] = "https://gateway.test/fhir",
+            });
+            host.Logging.ClearProviders();
+            host.Services.AddSingleton(database);
+            host.Services.AddSingleton(root);
+            host.Services.AddSingleton(TimeProvider.System);
+            host.Services.AddEhrGrainsTables();
+            host.Services.AddEhrGrainsConnect();
+        });
+        builder.ConfigureSilo((_, silo) =>
+        {
+            silo.AddIncomingGrainCallFilter(calls);
+            silo.AddEhrGrainsStorage().AddEhrGrains();
+        });
+        cluster = builder.Build();
+
+        // The test host asks the management grain, from outside, whether all silos are up; only the cluster itself may.
+        using var keys = new KeyRing(database, root, TimeProvider.System, NullLogger<KeyRing>.Instance);
+        using var system = new CallerTickets(keys.DeriveClusterKey(CallerTickets.KeyPurpose), TimeProvider.System).EnterSystem();
+        await cluster.DeployAsync(CancellationToken.None);
+        await RegisterAppAsync("app");
+    }
+
+    /// <summary>Registers an application.</summary>
+    public async Task RegisterAppAsync(string name)
+    {
+        using var admin = EnterAdmin();
+        var app = AppId.Parse(name, null);
+        await Grains().GetGrain<IAppGrain>(GrainKeys.App(app)).RegisterAsync(new AppSpec { App = app, DisplayName = name }, CancellationToken.None);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (cluster is not null)
+        {
+            await cluster.DisposeAsync();
+        }
+
+        if (database is not null)
+        {
+            await database.DisposeAsync();
+        }
+
+        Microsoft.Data.Sqlite.SqliteConnection.ClearAllPools();
+        directory.Dispose();
+    }
+
+    private sealed class CallCounter : IIncomingGrainCallFilter
+    {
+        private readonly ConcurrentDictionary<(string Method, string Key), int> counts = new();
+
+        internal int Count(string method, string key) =>
+            counts.Where(c => c.Key.Method == method && c.Key.Key.StartsWith(key, StringComparison.Ordinal)).Sum(c => c.Value);
+
+        public Task Invoke(IIncomingGrainCallContext context)
+        {
+            var method = $"{context.InterfaceMethod.DeclaringType!.Name}.{context.MethodName}";
+            counts.AddOrUpdate((method, context.TargetId.Key.ToString()!), 1, static (_, count) => count + 1);
+            return context.Invoke();
+        }
+    }
+}
