@@ -20,4 +20,12 @@ internal static class Hospital
         using var answer = await Http.DeleteAsync(new Uri($"{site.AdminUrl}/counters"), cancellationToken);
         answer.EnsureSuccessStatusCode();
     }
+
+    /// <summary>From now on the hospital knows none of the access tokens that it has issued.</summary>
+    internal static async Task RevokeTokensAsync(this SandboxSite site, CancellationToken cancellationToken)
+    {
+        using var answer = await Http.PutAsJsonAsync(
+            $"{site.AdminUrl}/faults", new { faults = new[] { new { kind = "token-revoked" } } }, cancellationToken);
+        answer.EnsureSuccessStatusCode();
+    }
 }
