@@ -97,8 +97,8 @@ public static class SandboxHost
         Require(options.Sites.Keys.All(vendors.Contains), $"Sites: only {string.Join(", ", vendors)}.");
         Require(
             options.Sites.Values.All(site => site.RequestsPerSecond is null or (>= 0 and <= 65_536)
-                && site.TokenLifetimeSeconds is null or >= 1 && site.SearchSessionSeconds is null or >= 1),
-            "Sites: RequestsPerSecond 0 to 65,536; TokenLifetimeSeconds and SearchSessionSeconds 1 or more.");
+                && site.TokenLifetimeSeconds is null or >= 1 && site.SearchSessionSeconds is null or >= 1 && site.KeyRefetchSeconds is null or >= 0),
+            "Sites: RequestsPerSecond 0 to 65,536; TokenLifetimeSeconds and SearchSessionSeconds 1 or more; KeyRefetchSeconds 0 or more.");
         if (problems.Count > 0)
         {
             throw new ArgumentException(string.Join(' ', problems), nameof(options));

@@ -56,4 +56,7 @@ public sealed record SiteOptions
 
     /// <summary>How long a <c>next</c> link works, in seconds.</summary>
     public int? SearchSessionSeconds { get; init; }
+
+    /// <summary>How long after a look at a client's keys an unknown key id makes the hospital look again, in seconds. 0: at once. Default 1.</summary>
+    public int? KeyRefetchSeconds { get; init; }
 }

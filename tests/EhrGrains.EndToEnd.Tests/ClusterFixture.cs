@@ -27,7 +27,7 @@ public sealed class ClusterFixture : IAsyncLifetime
         Sites = new Dictionary<string, SiteOptions>
         {
             ["epic"] = new() { RequestsPerSecond = 20 },
-            ["oracle-health"] = new() { RequestsPerSecond = 2_000 },
+            ["oracle-health"] = new() { RequestsPerSecond = 2_000, KeyRefetchSeconds = 0 },
             ["athenahealth"] = new() { RequestsPerSecond = 2_000 },
         },
     };

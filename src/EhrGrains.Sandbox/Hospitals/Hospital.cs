@@ -31,7 +31,7 @@ internal sealed class Hospital
         Contract = new Contract(options.Time, site.RequestsPerSecond ?? vendor.Facts.RequestsPerSecond);
         Counters = new Counters(options.Time);
         Tokens = new AccessTokens(options.Time);
-        Clients = new ClientTable(options.Time, http);
+        Clients = new ClientTable(options.Time, http, TimeSpan.FromSeconds(site.KeyRefetchSeconds ?? 1));
         Client = new Client
         {
             ClientId = DefaultClientId,

@@ -6,12 +6,11 @@ namespace EhrGrains.Sandbox.Tokens;
 
 /// <summary>
 /// The public keys of one client, fetched from its JWKS URL. Kept no longer than the client's Cache-Control allows (SMART App
-/// Launch 2.2, client-confidential-asymmetric); an unknown key id makes us look again, at most once a second.
+/// Launch 2.2, client-confidential-asymmetric); an unknown key id makes us look again, at most once in <paramref name="betweenFetches"/>.
 /// </summary>
-internal sealed class ClientKeys(Uri url, TimeProvider time, HttpMessageInvoker http) : IDisposable
+internal sealed class ClientKeys(Uri url, TimeProvider time, HttpMessageInvoker http, TimeSpan betweenFetches) : IDisposable
 {
     private const int BytesMax = 65_536;
-    private static readonly TimeSpan BetweenFetches = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan FetchTimeout = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan KeptByDefault = TimeSpan.FromMinutes(1);
     private static readonly TimeSpan KeptMax = TimeSpan.FromHours(24);
@@ -37,7 +36,7 @@ internal sealed class ClientKeys(Uri url, TimeProvider time, HttpMessageInvoker 
                 keys = new JsonWebKeySet();
             }
 
-            if ((isStale || Select(keyId, algorithm) is null) && now - fetchedAt >= BetweenFetches)
+            if ((isStale || Select(keyId, algorithm) is null) && now - fetchedAt >= betweenFetches)
             {
                 fetchedAt = now;
                 await FetchAsync(cancellationToken);

@@ -18,7 +18,7 @@ internal sealed record Client
 }
 
 /// <summary>The clients of one hospital.</summary>
-internal sealed class ClientTable(TimeProvider time, HttpMessageInvoker http)
+internal sealed class ClientTable(TimeProvider time, HttpMessageInvoker http, TimeSpan betweenKeyFetches)
 {
     public const int ClientsMax = 100;
 
@@ -32,7 +32,7 @@ internal sealed class ClientTable(TimeProvider time, HttpMessageInvoker http)
             return false;
         }
 
-        clients[client.ClientId] = (client, client.JwksUrl is null ? null : new ClientKeys(new Uri(client.JwksUrl), time, http));
+        clients[client.ClientId] = (client, client.JwksUrl is null ? null : new ClientKeys(new Uri(client.JwksUrl), time, http, betweenKeyFetches));
         return true;
     }
 
