@@ -7,6 +7,7 @@ using EhrGrains.Contracts.Tenants;
 using EhrGrains.Silo;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Options;
 
 namespace EhrGrains.Demo;
 
@@ -16,6 +17,7 @@ internal sealed class Demonstration(Narrator narrator, string dataDirectory, Por
     private static readonly TimeSpan Limit = TimeSpan.FromMinutes(3);
 
     private WebApplication silo = null!;
+    private bool isSiloStarted;
     private Hospitals hospitals = null!;
     private ClusterConnection admin = null!;
     private Application app = null!;
@@ -55,7 +57,7 @@ internal sealed class Demonstration(Narrator narrator, string dataDirectory, Por
             return once ? 1 : 0;
         }
         catch (Exception e) when (e is CheckFailedException or ProblemException or OrleansException or HttpRequestException or SocketException
-            or IOException or TimeoutException or OperationCanceledException)
+            or IOException or TimeoutException or OperationCanceledException or OptionsValidationException)
         {
             narrator.Failed(e is OperationCanceledException ? $"The demo took more than {Limit.TotalMinutes} minutes." : e.Message);
             return 1;
@@ -76,9 +78,13 @@ internal sealed class Demonstration(Narrator narrator, string dataDirectory, Por
             }
         }
 
-        if (silo is not null)
+        if (isSiloStarted)
         {
             await silo.StopAsync(CancellationToken.None);
+        }
+
+        if (silo is not null)
+        {
             await silo.DisposeAsync();
         }
     }
@@ -115,6 +121,7 @@ internal sealed class Demonstration(Narrator narrator, string dataDirectory, Por
         ];
         silo = SiloHost.Build(settings);
         await silo.StartAsync(cancellationToken);
+        isSiloStarted = true;
         admin = await ClusterConnection.OpenAsync(ClusterContext.Read(OperatorFile), Application.NoLog, cancellationToken);
         return $"{admin.Context.Url.AbsoluteUri.TrimEnd('/')}, Orleans gateway {admin.Context.Gateway}, data in {dataDirectory}";
     }

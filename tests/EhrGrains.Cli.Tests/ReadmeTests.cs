@@ -1,0 +1,63 @@
+using EhrGrains.Cli.Tests.CommandLine;
+using EhrGrains.Testing;
+
+namespace EhrGrains.Cli.Tests;
+
+public sealed class ReadmeTests(RunningCluster cluster) : IClassFixture<RunningCluster>
+{
+    [Fact]
+    public async Task What_the_README_says_works_in_the_order_in_which_it_says_it()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "The README's blocks are for a POSIX shell.");
+        var script = cluster.WithPorts(Readme.Script("run"));
+        script.ShouldContain("ehrgrains credential rotate");
+
+        var result = await ShellAsync(script, cluster.Directory);
+
+        result.ShouldExit(0).Output.Split("Vexmoorian").Length.ShouldBeGreaterThan(4, "once by query, once by curl, twice by the federated query");
+        result.Output.ShouldContain("CapabilityStatement");
+    }
+
+    [Fact]
+    public async Task What_the_README_says_of_PostgreSQL_works()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "The README's blocks are for a POSIX shell.");
+        var stopping = TestContext.Current.CancellationToken;
+        await using var database = await PostgresServer.CreateDatabaseAsync(stopping);
+        using var directory = new TempDirectory();
+        await File.WriteAllTextAsync(directory.File("owner.connection"), database.OwnerConnectionString, stopping);
+
+        (await ShellAsync(Readme.Script("run: postgres"), directory.Path)).ShouldExit(0);
+
+        foreach (var secret in new[] { "root.key", "operator.json" })
+        {
+            File.GetUnixFileMode(directory.File(secret)).ShouldBe(UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        }
+
+        (await File.ReadAllTextAsync(directory.File("operator.jwks.json"), stopping)).ShouldNotContain("\"d\"");
+    }
+
+    [Fact]
+    public void The_tests_and_pages_that_the_README_names_exist()
+    {
+        var root = SharedData.RepositoryRoot();
+        var tests = string.Join('\n', Directory.EnumerateFiles(Path.Combine(root, "tests"), "*.cs", SearchOption.AllDirectories).Select(File.ReadAllText));
+
+        Readme.Tests().Where(name => !tests.Contains($" {name}(", StringComparison.Ordinal)).ShouldBeEmpty();
+        Readme.Links().Where(link => !Path.Exists(Path.Combine(root, link))).ShouldBeEmpty();
+        Readme.Tests().Count.ShouldBeGreaterThan(10);
+    }
+
+    private static async Task<ProcessResult> ShellAsync(string script, string directory) => await EhrgrainsProcess.RunAsync(
+        ["-euo", "pipefail", "-c", script],
+        new RunSettings
+        {
+            Program = "bash",
+            Directory = directory,
+            Limit = TimeSpan.FromMinutes(3),
+            Environment = new()
+            {
+                ["PATH"] = $"{Path.GetDirectoryName(EhrgrainsProcess.Path)}:{Environment.GetEnvironmentVariable("PATH")}",
+            },
+        });
+}
