@@ -20,6 +20,9 @@ public abstract class AuditTamperingTests(DatabaseFixture fixture)
         "intent = NULL", "trace_id = ''", "source = 'x'", "entries = 77", "patients = hash", "hash = patients",
     ];
 
+    /// <summary>Numbers that no row of the chain has.</summary>
+    private static readonly int[] Strangers = [-5, 0, Rows + 1, Rows + 9];
+
     private static int chains;
 
     private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
@@ -36,18 +39,20 @@ public abstract class AuditTamperingTests(DatabaseFixture fixture)
             $"UPDATE audit_entry SET seq = -1 WHERE {{0}} AND seq = {p.Item1};" +
             $"UPDATE audit_entry SET seq = {p.Item1} WHERE {{0}} AND seq = {p.Item2};" +
             $"UPDATE audit_entry SET seq = {p.Item2} WHERE {{0}} AND seq = -1", p.Item1)),
-        Gen.Select(Gen.Int[1, Rows], Gen.OneOf(Gen.Const(-5), Gen.Const(0), Gen.Const(Rows + 1), Gen.Const(Rows + 9))).Select((row, at) => new Attack(
-            $"INSERT INTO audit_entry SELECT tenant_id, {at}, at_us, app, action, resource_type, outcome, intent, trace_id, source, " +
-            $"entries, patients, hash FROM audit_entry WHERE {{0}} AND seq = {row}", Math.Min(at, Rows + 1))),
+        Gen.Select(Gen.Int[1, Rows], Gen.Int[0, Strangers.Length - 1], (row, i) => (row, at: Strangers[i])).Select(p => new Attack(
+            $"INSERT INTO audit_entry SELECT tenant_id, {p.at}, at_us, app, action, resource_type, outcome, intent, trace_id, source, " +
+            $"entries, patients, hash FROM audit_entry WHERE {{0}} AND seq = {p.row}", Math.Min(p.at, Rows + 1))),
         Gen.Int[1, Rows].Select(row => new Attack($"DELETE FROM audit_patient WHERE {{0}} AND seq = {row}", row)),
         Gen.Int[1, Rows - 1].Select(row => new Attack(
             $"INSERT INTO audit_patient SELECT tenant_id, {row}, patient FROM audit_patient WHERE {{0}} AND seq = {row + 1} " +
             $"AND patient NOT IN (SELECT patient FROM audit_patient WHERE {{0}} AND seq = {row})", row)),
-        Gen.Const(new Attack($"INSERT INTO audit_patient SELECT tenant_id, {Rows + 1}, patient FROM audit_patient WHERE {{0}} AND seq = 1", Rows + 1)),
+        Gen.Const(new Attack(
+            $"INSERT INTO audit_patient SELECT tenant_id, {Rows + 1}, patient FROM audit_patient WHERE {{0}} AND seq = 1", Rows + 1)),
         Gen.Const(new Attack("DELETE FROM audit_head WHERE {0}", Rows + 1)),
         Gen.Const(new Attack("UPDATE audit_head SET seq = seq + 1 WHERE {0}", Rows + 1)),
         Gen.Int[1, Rows].Select(row => new Attack(
-            $"UPDATE audit_head SET seq = {row - 1}, hash = (SELECT hash FROM audit_entry WHERE {{0}} AND seq = {Math.Max(1, row - 1)}) WHERE {{0}};" +
+            $"UPDATE audit_head SET seq = {row - 1}, hash = (" +
+            $"SELECT hash FROM audit_entry WHERE {{0}} AND seq = {Math.Max(1, row - 1)}) WHERE {{0}};" +
             $"DELETE FROM audit_patient WHERE {{0}} AND seq >= {row}; DELETE FROM audit_entry WHERE {{0}} AND seq >= {row}", row)));
 
     [Fact]

@@ -47,7 +47,8 @@ public sealed class DurabilityTests(PostgreSqlFixture fixture) : IClassFixture<P
             await using (var connection = new NpgsqlConnection(connectionString))
             {
                 await connection.OpenAsync(Cancelled);
-                foreach (var sql in (string[])["ALTER SYSTEM SET fsync = off", "ALTER SYSTEM SET full_page_writes = off", "SELECT pg_reload_conf()"])
+                foreach (var sql in (string[])
+                    ["ALTER SYSTEM SET fsync = off", "ALTER SYSTEM SET full_page_writes = off", "SELECT pg_reload_conf()"])
                 {
                     await using var command = new NpgsqlCommand(sql, connection);
                     await command.ExecuteNonQueryAsync(Cancelled);

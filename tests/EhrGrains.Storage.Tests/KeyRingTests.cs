@@ -41,10 +41,12 @@ public abstract class KeyRingTests(DatabaseFixture fixture)
         var record = await keys.SealAsync("mine", KeyClass.Id, Text, Place, Cancelled);
         await keys.SealAsync("theirs", KeyClass.Id, Text, Place, Cancelled);
 
-        await Should.ThrowAsync<CryptographicException>(async () => await keys.OpenAsync("theirs", KeyClass.Id, record, Place, Cancelled));
-        await Should.ThrowAsync<CryptographicException>(async () => await keys.OpenAsync("mine", KeyClass.Cursor, record, Place, Cancelled));
-        await Should.ThrowAsync<CryptographicException>(async () => await keys.OpenAsync("mine", KeyClass.Id, record, Text, Cancelled));
-        await Should.ThrowAsync<CryptographicException>(async () => await keys.OpenAsync("nobody", KeyClass.Id, record, Place, Cancelled));
+        foreach (var (scope, keyClass, place) in ((string, KeyClass, byte[])[])
+            [("theirs", KeyClass.Id, Place), ("mine", KeyClass.Cursor, Place), ("mine", KeyClass.Id, Text), ("nobody", KeyClass.Id, Place)])
+        {
+            var open = async () => await keys.OpenAsync(scope, keyClass, record, place, Cancelled);
+            await open.ShouldThrowAsync<CryptographicException>();
+        }
     }
 
     [Fact]
@@ -157,6 +159,7 @@ public abstract class KeyRingTests(DatabaseFixture fixture)
 public sealed class SealedRecordTests
 {
     private static readonly byte[] Key = RandomNumberGenerator.GetBytes(32);
+    private static readonly Gen<string> Label = Gen.String[Gen.Char.AlphaNumeric, 1, 6];
 
     [Fact]
     public void Anything_sealed_opens_again() =>
@@ -182,7 +185,7 @@ public sealed class SealedRecordTests
 
     [Fact]
     public void Scope_and_associated_data_cannot_be_divided_in_another_way() =>
-        Gen.Select(Gen.String[Gen.Char.AlphaNumeric, 1, 6], Gen.String[Gen.Char.AlphaNumeric, 1, 6], Gen.Int[1, 6]).Sample((scope, data, cut) =>
+        Gen.Select(Label, Label, Gen.Int[1, 6]).Sample((scope, data, cut) =>
         {
             var both = scope + data;
             var (otherScope, otherData) = (both[..Math.Min(cut, both.Length)], both[Math.Min(cut, both.Length)..]);
@@ -197,6 +200,16 @@ public sealed class SealedRecordTests
                 Should.Throw<CryptographicException>(open);
             }
         });
+
+    [Fact]
+    public void Scope_class_and_key_id_are_bound_even_under_the_same_key()
+    {
+        var record = SealedRecord.Seal(Key, 1, "tenant-a", KeyClass.Id, [1], []);
+        SealedRecord.Open(Key, record, "tenant-a", KeyClass.Id, []).ShouldBe([1]);
+
+        Should.Throw<CryptographicException>(() => SealedRecord.Open(Key, record, "tenant-b", KeyClass.Id, []));
+        Should.Throw<CryptographicException>(() => SealedRecord.Open(Key, record, "tenant-a", KeyClass.Cursor, []));
+    }
 
     [Fact]
     public void Too_short_is_refused_without_a_key() =>

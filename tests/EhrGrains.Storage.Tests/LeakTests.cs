@@ -4,7 +4,6 @@ using EhrGrains.Storage.Audit;
 using EhrGrains.Storage.Databases;
 using EhrGrains.Storage.GrainStorage;
 using EhrGrains.Storage.Ids;
-using EhrGrains.Storage.Keys;
 using Microsoft.Extensions.DependencyInjection;
 using Orleans.Storage;
 
@@ -35,7 +34,6 @@ public abstract class LeakTests(DatabaseKind kind)
             await services.GetRequiredService<AuditLog>().AppendAsync(AuditTests.Outcome(tenant, 1, Canary), Cancelled);
             await services.GetRequiredService<OneTime.OneTimeTable>()
                 .TryUseAsync("issuer", Canary, DateTimeOffset.UtcNow.AddMinutes(1), Cancelled);
-            await services.GetRequiredService<KeyRing>().SealAsync("leaky", KeyClass.Credential, Encoding.UTF8.GetBytes(Canary), default, Cancelled);
         }
 
         var dump = await DumpAsync(test);

@@ -1,5 +1,6 @@
 using EhrGrains.Contracts.Tenants;
 using EhrGrains.Storage.Databases;
+using Microsoft.Extensions.Logging.Abstractions;
 using Npgsql;
 
 namespace EhrGrains.Storage.Tests;
@@ -53,9 +54,9 @@ public sealed class RowSecurityTests(PostgreSqlFixture fixture) : IClassFixture<
         var test = await fixture.GetAsync();
         var one = new NpgsqlConnectionStringBuilder(test.Postgres.AppConnectionString) { MaxPoolSize = 1 };
         await using var database = Database.Open(
-            DatabaseKind.PostgreSql, one.ConnectionString, TimeProvider.System, Microsoft.Extensions.Logging.Abstractions.NullLoggerFactory.Instance);
+            DatabaseKind.PostgreSql, one.ConnectionString, TimeProvider.System, NullLoggerFactory.Instance);
         using var keys = new Keys.KeyRing(
-            database, test.Root, TimeProvider.System, Microsoft.Extensions.Logging.Abstractions.NullLogger<Keys.KeyRing>.Instance);
+            database, test.Root, TimeProvider.System, NullLogger<Keys.KeyRing>.Instance);
         await keys.SealAsync("leaky", Keys.KeyClass.Id, new byte[1], default, Cancelled);
 
         var rows = await database.ReadAsync(

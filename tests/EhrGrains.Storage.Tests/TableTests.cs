@@ -28,8 +28,9 @@ public abstract class TableTests(DatabaseFixture fixture)
         await table.SaveAsync(Listing("list-a", "A"), [Chart], 1, Cancelled);
         await table.SaveAsync(Listing("list-b", "B", Lifecycle.Live), [Chart], 2, Cancelled);
 
-        var listed = (await table.ListAsync(TenantId.Parse("list"), 1000, Cancelled)).Where(t => t.Tenant.Value.StartsWith("list-", StringComparison.Ordinal));
-        listed.ShouldBe([Listing("list-a", "A"), Listing("list-b", "B", Lifecycle.Live)]);
+        var listed = await table.ListAsync(TenantId.Parse("list"), 1000, Cancelled);
+        listed.Where(t => t.Tenant.Value.StartsWith("list-", StringComparison.Ordinal)).ShouldBe(
+            [Listing("list-a", "A"), Listing("list-b", "B", Lifecycle.Live)]);
         (await table.ListAsync(TenantId.Parse("list"), 1, Cancelled)).ShouldBe([Listing("list-a", "A")]);
         (await table.ListGrantedAsync(Chart, Cancelled)).ShouldBe([TenantId.Parse("list-a"), TenantId.Parse("list-b")]);
         (await table.ListGrantedAsync(Billing, Cancelled)).ShouldBeEmpty();
@@ -54,7 +55,9 @@ public abstract class TableTests(DatabaseFixture fixture)
         var table = new TenantTable((await fixture.GetAsync()).Database);
         var apps = Enumerable.Range(1, 20).Select(i => AppId.Parse($"racer-{i}")).ToArray();
 
-        await Task.WhenAll(apps.Select((app, i) => table.SaveAsync(Listing("races", $"{i + 1}"), [app], i + 1, Cancelled)));
+        // Not in order: the newest is somewhere in the middle.
+        await Task.WhenAll(Enumerable.Range(0, 20).Select(n => ((n * 7) % 20) + 1)
+            .Select(version => table.SaveAsync(Listing("races", $"{version}"), [apps[version - 1]], version, Cancelled)));
 
         (await table.ListAsync(TenantId.Parse("race"), 1, Cancelled)).ShouldHaveSingleItem().DisplayName.ShouldBe("20");
         var granted = new List<AppId>();
@@ -146,7 +149,8 @@ public abstract class TableTests(DatabaseFixture fixture)
         var table = new OneTimeTable(test.Database, time);
         (await table.TryUseAsync("swept", "a", time.GetUtcNow().AddMinutes(5), Cancelled)).ShouldBeTrue();
         (await table.TryUseAsync("swept", "b", time.GetUtcNow(), Cancelled)).ShouldBeFalse();
-        await Should.ThrowAsync<ArgumentOutOfRangeException>(() => table.TryUseAsync("swept", "c", time.GetUtcNow().AddHours(2), Cancelled));
+        await Should.ThrowAsync<ArgumentOutOfRangeException>(
+            () => table.TryUseAsync("swept", "c", time.GetUtcNow().AddHours(2), Cancelled));
 
         time.Advance(TimeSpan.FromMinutes(6));
         (await table.TryUseAsync("swept", "d", time.GetUtcNow().AddMinutes(5), Cancelled)).ShouldBeTrue();

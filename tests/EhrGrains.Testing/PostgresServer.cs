@@ -58,7 +58,8 @@ public sealed class PostgresDatabase : IAsyncDisposable
     }
 
     /// <summary>As superuser, whom row-level security does not bind: for looking at and tampering with rows.</summary>
-    public string AdminConnectionString => new NpgsqlConnectionStringBuilder(server.ConnectionString) { Database = name, Pooling = true }.ConnectionString;
+    public string AdminConnectionString =>
+        new NpgsqlConnectionStringBuilder(server.ConnectionString) { Database = name, Pooling = true }.ConnectionString;
 
     /// <summary>As the role that owns the database and migrates it.</summary>
     public string OwnerConnectionString => For($"{name}_owner");

@@ -59,7 +59,10 @@ public sealed partial class AuditLog : IHostedService, IDisposable
         this.log = log;
     }
 
-    /// <summary>False from a commit that failed or was late until the trail can be written again; found out once a second, also without traffic.</summary>
+    /// <summary>
+    /// False from a commit that failed or was late until the trail can be written again, which is found out once a second, also
+    /// without traffic.
+    /// </summary>
     public bool IsAvailable => Volatile.Read(ref unavailable) == 0;
 
     /// <summary>The search for a way back, while there is one.</summary>

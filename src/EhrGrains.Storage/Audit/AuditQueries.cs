@@ -75,7 +75,8 @@ internal sealed class AuditQueries(Database database, AuditChains chains)
         }
         else if (!chains.IsSealed(tenant, head.Seq, head.Hash, head.Seal))
         {
-            walk.Found(Math.Min(walk.Rows, Math.Max(head.Seq, 0)) + 1, "the head of the chain was changed, or rows from here on were replaced");
+            var last = Math.Min(walk.Rows, Math.Max(head.Seq, 0));
+            walk.Found(last + 1, "the head of the chain was changed, or rows from here on were replaced");
         }
         else if (head.Seq > walk.Rows)
         {

@@ -13,7 +13,7 @@ namespace EhrGrains.Storage.Databases;
 /// </summary>
 public sealed class Database : IAsyncDisposable
 {
-    /// <summary>Connections per process to PostgreSQL where the connection string does not say; the default of PostgreSQL allows 100.</summary>
+    /// <summary>Connections per process to PostgreSQL where the connection string does not say; a server allows 100 by default.</summary>
     private const int ConnectionsMaxDefault = 16;
 
     /// <summary>SQLite readers that may run beside the one writer.</summary>

@@ -58,8 +58,8 @@ internal static partial class DurabilityCheck
             }
         }
 
-        if (await ReadAsync(connection, "SELECT (rolsuper OR rolbypassrls)::text FROM pg_roles WHERE rolname = current_user", cancellationToken)
-            == "true")
+        const string BypassesRowSecurity = "SELECT (rolsuper OR rolbypassrls)::text FROM pg_roles WHERE rolname = current_user";
+        if (await ReadAsync(connection, BypassesRowSecurity, cancellationToken) == "true")
         {
             LogBypassesRowSecurity(log);
         }

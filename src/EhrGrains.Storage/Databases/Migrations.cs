@@ -36,7 +36,8 @@ internal static partial class Migrations
             await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
             if (database.Kind == DatabaseKind.PostgreSql)
             {
-                await ExecuteAsync(connection, transaction, new Statement("SELECT pg_advisory_xact_lock($1)").With(LockKey), cancellationToken);
+                var takeTurns = new Statement("SELECT pg_advisory_xact_lock($1)").With(LockKey);
+                await ExecuteAsync(connection, transaction, takeTurns, cancellationToken);
             }
 
             // Read under the lock: another silo may have applied it while this one waited.
@@ -74,7 +75,7 @@ internal static partial class Migrations
             throw new ProblemException(ProblemKind.Conflict, [.. edited.Select(s => new Problem(
                 "EHR-STO-002",
                 $"database.migration.{s.Name}",
-                "This script was changed after it had been applied. Use the program version that applied it; changes need a new script."))]);
+                "This script was changed after it had been applied. Use the program that applied it; a change needs a new script."))]);
         }
     }
 

@@ -5,7 +5,10 @@ using Orleans.Runtime.Hosting;
 
 namespace EhrGrains.Storage.GrainStorage;
 
-/// <summary>Orleans' storage, reminders and membership over our one database. <see cref="Database"/> and the key ring come from the services.</summary>
+/// <summary>
+/// Orleans' storage, reminders and membership over our one database. <see cref="Database"/> and the key ring come from the
+/// services.
+/// </summary>
 public static class EhrGrainsStorage
 {
     /// <summary>The name of the grain storage, for <c>[PersistentState("state", EhrGrainsStorage.Name)]</c>.</summary>

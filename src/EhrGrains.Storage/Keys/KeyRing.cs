@@ -43,7 +43,11 @@ public sealed class KeyRing : IDisposable
     /// </summary>
     /// <exception cref="TenantKeyDestroyedException">The scope's keys were destroyed.</exception>
     public ValueTask<byte[]> SealAsync(
-        string scope, KeyClass keyClass, ReadOnlyMemory<byte> plaintext, ReadOnlyMemory<byte> associatedData, CancellationToken cancellationToken)
+        string scope,
+        KeyClass keyClass,
+        ReadOnlyMemory<byte> plaintext,
+        ReadOnlyMemory<byte> associatedData,
+        CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
         return TrySeal(Held(scope), scope, keyClass, plaintext.Span, associatedData.Span) is { } record
@@ -67,7 +71,11 @@ public sealed class KeyRing : IDisposable
     /// <exception cref="CryptographicException">It was changed, or belongs to another scope, class or place.</exception>
     /// <exception cref="TenantKeyDestroyedException">The scope's keys were destroyed.</exception>
     public ValueTask<byte[]> OpenAsync(
-        string scope, KeyClass keyClass, ReadOnlyMemory<byte> sealedBytes, ReadOnlyMemory<byte> associatedData, CancellationToken cancellationToken)
+        string scope,
+        KeyClass keyClass,
+        ReadOnlyMemory<byte> sealedBytes,
+        ReadOnlyMemory<byte> associatedData,
+        CancellationToken cancellationToken)
     {
         cancellationToken.ThrowIfCancellationRequested();
         var keyId = SealedRecord.ReadKeyId(sealedBytes.Span);

@@ -42,7 +42,8 @@ internal sealed partial class TenantKeyTable(Database database, RootKey root, IL
                 return newest is null ? null : rows.ToDictionary(r => r.Version, r => Unwrap(scope, r));
             }
 
-            await TryInsertAsync(scope, (newest?.Version ?? 0) + 1, RandomNumberGenerator.GetBytes(SealedRecord.KeyLength), cancellationToken);
+            var key = RandomNumberGenerator.GetBytes(SealedRecord.KeyLength);
+            await TryInsertAsync(scope, (newest?.Version ?? 0) + 1, key, cancellationToken);
         }
     }
 
@@ -106,7 +107,7 @@ internal sealed partial class TenantKeyTable(Database database, RootKey root, IL
                 ProblemKind.CheckFailed,
                 "EHR-STO-011",
                 "rootKeyFile",
-                $"Key {row.Version} of '{scope}' does not open with this root key. Use the root key file that this database was used with.");
+                $"Key {row.Version} of '{scope}' does not open with this root key. Use the root key file that the database was used with.");
         }
     }
 

@@ -42,7 +42,9 @@ public sealed class TenantTable(Database database)
         return database.ExecuteAsync(TenantScope.Of(listing.Tenant), [upsert, delete, .. grants], cancellationToken);
     }
 
-    /// <summary>Up to <paramref name="countMax"/> (1–1,000) tenants in order of id, after <paramref name="after"/> (null: from the start).</summary>
+    /// <summary>
+    /// Up to <paramref name="countMax"/> (1–1,000) tenants in order of id, after <paramref name="after"/> (null: from the start).
+    /// </summary>
     public async Task<TenantListing[]> ListAsync(TenantId? after, int countMax, CancellationToken cancellationToken)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(countMax, 1);
