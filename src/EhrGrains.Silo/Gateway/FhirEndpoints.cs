@@ -13,8 +13,8 @@ namespace EhrGrains.Silo.Gateway;
 /// </summary>
 internal static class FhirEndpoints
 {
-    private const string Type = "{type:regex(^[A-Z][A-Za-z]{{1,63}}$)}";
-    private const string Tenant = "{tenant:regex(^[a-z][a-z0-9-]{{0,62}}$)}";
+    private const string Type = "{type:" + RouteNames.ResourceType + "}";
+    private const string Tenant = "{tenant:" + RouteNames.TenantId + "}";
 
     internal static void MapFhir(this IEndpointRouteBuilder endpoints)
     {

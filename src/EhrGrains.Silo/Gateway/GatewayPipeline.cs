@@ -17,6 +17,7 @@ internal static class GatewayPipeline
 
     internal static void AddGateway(this IServiceCollection services, SiloOptions options)
     {
+        services.AddRouteNames();
         services.AddSingleton<FhirCalls>();
         services.AddSingleton<ExternalIssuer>();
         services.AddAuthentication(AccessTokenAuthentication.Scheme)

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Microsoft.Extensions.Compliance.Redaction;
+using Microsoft.Extensions.Configuration.Memory;
 using OpenTelemetry;
 using OpenTelemetry.Metrics;
 using OpenTelemetry.Resources;
@@ -21,16 +22,21 @@ internal static class SiloTelemetry
         "OpenIddict", "OpenIddict.Server.OpenIddictServerDispatcher", "System.Net.Http", "Npgsql", "Npgsql.Command",
     ];
 
+    private static readonly KeyValuePair<string, string?>[] QuietByDefault =
+    [
+        new("Logging:LogLevel:Microsoft", "Warning"), new("Logging:LogLevel:Orleans", "Warning"), new("Logging:LogLevel:System", "Warning"),
+        new("Logging:LogLevel:Polly", "Warning"), new("Logging:LogLevel:EhrGrains.Silo.Gateway.AccessTokenAuthentication", "Warning"),
+    ];
+
     internal static void AddSiloTelemetry(this WebApplicationBuilder builder)
     {
+        builder.Configuration.Sources.Insert(0, new MemoryConfigurationSource { InitialData = QuietByDefault });
         builder.Logging.ClearProviders();
         builder.Logging.AddJsonConsole(console =>
         {
             console.UseUtcTimestamp = true;
             console.TimestampFormat = "yyyy-MM-ddTHH:mm:ss.fffZ";
         });
-        builder.Logging.AddFilter("Microsoft", LogLevel.Warning).AddFilter("Orleans", LogLevel.Warning).AddFilter("System", LogLevel.Warning)
-            .AddFilter("Polly", LogLevel.Warning);
         foreach (var category in LeakyCategories)
         {
             builder.Logging.AddFilter(category, LogLevel.Warning);
