@@ -39,6 +39,7 @@ public sealed partial class AuditLog : IHostedService, IDisposable
         new BoundedChannelOptions(QueueMax) { SingleReader = true, FullMode = BoundedChannelFullMode.Wait });
 
     private readonly CancellationTokenSource stopping = new();
+    private readonly Lock gate = new();
     private readonly AuditChains chains;
     private readonly AuditQueries queries;
     private readonly KeyRing keys;
@@ -47,7 +48,7 @@ public sealed partial class AuditLog : IHostedService, IDisposable
     private readonly ILogger log;
     private Task writing = Task.CompletedTask;
     private Task probing = Task.CompletedTask;
-    private int unavailable;
+    private volatile bool available = true;
 
     internal AuditLog(Database database, KeyRing keys, TimeProvider time, StorageMetrics metrics, ILogger<AuditLog> log)
     {
@@ -63,7 +64,7 @@ public sealed partial class AuditLog : IHostedService, IDisposable
     /// False from a commit that failed or was late until the trail can be written again, which is found out once a second, also
     /// without traffic.
     /// </summary>
-    public bool IsAvailable => Volatile.Read(ref unavailable) == 0;
+    public bool IsAvailable => available;
 
     /// <summary>The search for a way back, while there is one.</summary>
     internal Task Probing => probing;
@@ -190,24 +191,32 @@ public sealed partial class AuditLog : IHostedService, IDisposable
 
     private void SetAvailable()
     {
-        if (Interlocked.Exchange(ref unavailable, 0) == 1)
+        lock (gate)
         {
-            LogAvailable(log);
+            if (!available)
+            {
+                available = true;
+                LogAvailable(log);
+            }
         }
     }
 
     private void SetUnavailable(Exception cause)
     {
-        if (Interlocked.Exchange(ref unavailable, 1) == 0)
+        lock (gate)
         {
-            LogUnavailable(log, cause);
-            probing = ProbeAsync();
+            if (available)
+            {
+                available = false;
+                LogUnavailable(log, cause);
+                probing = ProbeAsync();
+            }
         }
     }
 
     private async Task ProbeAsync()
     {
-        while (!IsAvailable && !stopping.IsCancellationRequested)
+        while (!available && !stopping.IsCancellationRequested)
         {
             try
             {

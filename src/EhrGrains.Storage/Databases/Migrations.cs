@@ -33,12 +33,7 @@ internal static partial class Migrations
         await using var connection = await database.DataSource.OpenConnectionAsync(cancellationToken);
         foreach (var script in Load(database.Kind))
         {
-            await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
-            if (database.Kind == DatabaseKind.PostgreSql)
-            {
-                var takeTurns = new Statement("SELECT pg_advisory_xact_lock($1)").With(LockKey);
-                await ExecuteAsync(connection, transaction, takeTurns, cancellationToken);
-            }
+            await using var transaction = await BeginTurnAsync(database.Kind, connection, cancellationToken);
 
             // Read under the lock: another silo may have applied it while this one waited.
             var applied = await ReadAppliedAsync(database.Kind, connection, cancellationToken);
@@ -59,12 +54,26 @@ internal static partial class Migrations
 
         if (database.Kind == DatabaseKind.PostgreSql)
         {
-            await using var transaction = await connection.BeginTransactionAsync(cancellationToken);
+            await using var transaction = await BeginTurnAsync(database.Kind, connection, cancellationToken);
             await ExecuteAsync(connection, transaction, new Statement(Read(database.Kind, Grants)), cancellationToken);
             await transaction.CommitAsync(cancellationToken);
         }
 
         return names;
+    }
+
+    /// <summary>Begins a transaction that no other migrating silo has one beside. SQLite lets one write at a time anyway.</summary>
+    private static async Task<DbTransaction> BeginTurnAsync(
+        DatabaseKind kind, DbConnection connection, CancellationToken cancellationToken)
+    {
+        var transaction = await connection.BeginTransactionAsync(cancellationToken);
+        if (kind == DatabaseKind.PostgreSql)
+        {
+            var turn = new Statement("SELECT pg_advisory_xact_lock($1)").With(LockKey);
+            await ExecuteAsync(connection, transaction, turn, cancellationToken);
+        }
+
+        return transaction;
     }
 
     private static void RefuseEdited(IReadOnlyList<Script> scripts, Dictionary<string, string> applied)
