@@ -1,7 +1,6 @@
 using System.Reflection;
 using System.Runtime.CompilerServices;
 using EhrGrains.Contracts.Callers;
-using Orleans;
 
 namespace EhrGrains.Architecture.Tests;
 
