@@ -119,9 +119,7 @@ public sealed partial class EgressClients : IDisposable
             SslOptions = new SslClientAuthenticationOptions
             {
                 // Named on purpose: a machine's configuration must not allow less.
-#pragma warning disable CA5398
                 EnabledSslProtocols = SslProtocols.Tls12 | SslProtocols.Tls13,
-#pragma warning restore CA5398
                 CertificateChainPolicy = TenantTrust.ChainPolicy(connection.TrustedCertificates),
             },
         };

@@ -223,10 +223,9 @@ internal sealed partial class SiteLease
         {
             refusal = e;
         }
-#pragma warning disable CA1031 // The top of a loop: whatever it is, the next question may be answered.
-        catch (Exception e)
-#pragma warning restore CA1031
+        catch (Exception e) when (e is not OutOfMemoryException)
         {
+            // The top of a loop: whatever it is, the next question may be answered.
             LogAskFailed(log, e, tenant, failures + 1);
         }
 
