@@ -8,7 +8,9 @@ namespace EhrGrains.Silo.Tests;
 /// <summary>What deploy/ says fits what the silo takes.</summary>
 public sealed partial class DeploymentTests
 {
-    private static readonly string Deploy = FindDeploy();
+    internal static readonly string Root = FindRoot();
+
+    private static readonly string Deploy = Path.Combine(Root, "deploy");
 
     [Fact]
     public void The_compose_settings_start_a_cluster()
@@ -79,7 +81,7 @@ public sealed partial class DeploymentTests
     private static string WithExistingFile(string name, string value) =>
         name.Contains("Tls__") || name.EndsWith("JwksFile", StringComparison.Ordinal) ? typeof(DeploymentTests).Assembly.Location : value;
 
-    private static string FindDeploy()
+    private static string FindRoot()
     {
         var directory = new DirectoryInfo(AppContext.BaseDirectory);
         while (!Directory.Exists(Path.Combine(directory.FullName, "deploy", "compose")))
@@ -87,7 +89,7 @@ public sealed partial class DeploymentTests
             directory = directory.Parent ?? throw new DirectoryNotFoundException("deploy/ is not above the tests.");
         }
 
-        return Path.Combine(directory.FullName, "deploy");
+        return directory.FullName;
     }
 
     [GeneratedRegex("dotnet publish (src/[A-Za-z.]+)", RegexOptions.NonBacktracking)]
