@@ -20,7 +20,11 @@ internal sealed class FreshCache<TKey, TValue>(int countMax, TimeSpan fetchTimeo
     /// <paramref name="refreshAfter"/> is still served while the next is fetched.
     /// </summary>
     internal async ValueTask<TValue> GetAsync(
-        TKey key, TimeSpan refreshAfter, TimeSpan ageMax, Func<TKey, CancellationToken, Task<TValue>> fetch, CancellationToken cancellationToken)
+        TKey key,
+        TimeSpan refreshAfter,
+        TimeSpan ageMax,
+        Func<TKey, CancellationToken, Task<TValue>> fetch,
+        CancellationToken cancellationToken)
     {
         if (!entries.TryGetValue(key, out var entry))
         {

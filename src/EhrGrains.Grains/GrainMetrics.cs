@@ -12,7 +12,8 @@ internal sealed class GrainMetrics
     {
         var meter = meters.Create("EhrGrains");
         callsRefused = meter.CreateCounter<long>("ehrgrains.call.refused", "{call}", "Grain calls refused, by reason.");
-        credentialVerification = meter.CreateCounter<long>("ehrgrains.credential.verification", "{verification}", "Credential verifications.");
+        credentialVerification = meter.CreateCounter<long>(
+            "ehrgrains.credential.verification", "{verification}", "Credential verifications.");
     }
 
     internal void CallRefused(string reason) => callsRefused.Add(1, new KeyValuePair<string, object?>("reason", reason));

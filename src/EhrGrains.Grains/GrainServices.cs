@@ -36,7 +36,8 @@ public static class GrainServices
 
         services.AddOptions<AccessTokenOptions>().BindConfiguration("EhrGrains:Auth");
         services.AddSingleton(provider => new CallerTickets(
-            provider.GetRequiredService<KeyRing>().DeriveClusterKey(CallerTickets.KeyPurpose), provider.GetRequiredService<TimeProvider>()));
+            provider.GetRequiredService<KeyRing>().DeriveClusterKey(CallerTickets.KeyPurpose),
+            provider.GetRequiredService<TimeProvider>()));
         services.AddSingleton<AccessTokenValidator>();
 
         services.AddSingleton<TenantSnapshots>();

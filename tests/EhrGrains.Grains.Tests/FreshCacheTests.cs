@@ -99,7 +99,8 @@ public sealed class FreshCacheTests
 
     private FreshCache<string, int> New(int countMax) => new(countMax, TimeSpan.FromSeconds(10), time);
 
-    private ValueTask<int> GetAsync(FreshCache<string, int> cache, string key, Task? hold = null, CancellationToken? cancellationToken = null) =>
+    private ValueTask<int> GetAsync(
+        FreshCache<string, int> cache, string key, Task? hold = null, CancellationToken? cancellationToken = null) =>
         cache.GetAsync(
             key,
             RefreshAfter,

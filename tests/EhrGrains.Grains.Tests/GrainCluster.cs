@@ -66,7 +66,8 @@ public abstract class GrainCluster(DatabaseKind kind) : IAsyncLifetime
 
         postgres = kind == DatabaseKind.PostgreSql ? await PostgresServer.CreateDatabaseAsync(CancellationToken.None) : null;
         var connection = postgres?.AppConnectionString ?? $"Data Source={directory.File("ehrgrains.db")}";
-        await using (var owner = Database.Open(kind, postgres?.OwnerConnectionString ?? connection, TimeProvider.System, NullLoggerFactory.Instance))
+        var owning = postgres?.OwnerConnectionString ?? connection;
+        await using (var owner = Database.Open(kind, owning, TimeProvider.System, NullLoggerFactory.Instance))
         {
             await owner.MigrateAsync(CancellationToken.None);
         }

@@ -85,7 +85,13 @@ public sealed class Hospital : IAsyncDisposable
         DisplayName = "Test hospital",
         Environment = TenantEnvironment.Sandbox,
         TimeZone = "America/Chicago",
-        Connection = new ConnectionSpec { Vendor = "us-core", BaseUrl = $"{Url}/r4", ClientId = "our-client", PrivateNetworks = ["127.0.0.1/32"] },
+        Connection = new ConnectionSpec
+        {
+            Vendor = "us-core",
+            BaseUrl = $"{Url}/r4",
+            ClientId = "our-client",
+            PrivateNetworks = ["127.0.0.1/32"],
+        },
     };
 
     /// <summary>A hospital whose tenant is registered.</summary>

@@ -29,7 +29,9 @@ public static class TenantSpecRules
         if (!TenantId.TryParse(spec.Tenant, out var tenant) || tenant == AuditChains.Cluster)
         {
             problems.Add(new(
-                "EHR-TEN-001", "tenant", "A tenant id has 1 to 63 characters: a-z, 0-9 and '-', starting with a letter; 'ehrgrains' is taken."));
+                "EHR-TEN-001",
+                "tenant",
+                "A tenant id has 1 to 63 characters: a-z, 0-9 and '-', starting with a letter; 'ehrgrains' is taken."));
         }
 
         if (!IsPlainText(spec.DisplayName, 200))
@@ -76,20 +78,28 @@ public static class TenantSpecRules
             AddUrl(problems, "connection.tokenEndpoint", connection.TokenEndpoint, queryAllowed: true, environment, networks);
         }
 
-        if (connection.AssertionAudience is { } audience && (audience.Length is 0 or > UrlLengthMax || !Uri.TryCreate(audience, UriKind.Absolute, out _)))
+        if (connection.AssertionAudience is { } audience
+            && (audience.Length is 0 or > UrlLengthMax || !Uri.TryCreate(audience, UriKind.Absolute, out _)))
         {
-            problems.Add(new("EHR-TEN-018", "connection.assertionAudience", "The assertion audience is an absolute URI; leave it out to use the token endpoint."));
+            problems.Add(new(
+                "EHR-TEN-018",
+                "connection.assertionAudience",
+                "The assertion audience is an absolute URI; leave it out to use the token endpoint."));
         }
 
         // client_id: RFC 6749 appendix A.1 (VSCHAR).
         if (connection.ClientId is not { Length: >= 1 and <= 512 } || !connection.ClientId.All(c => c is >= ' ' and <= '~'))
         {
-            problems.Add(new("EHR-TEN-011", "connection.clientId", "Give the client id that the hospital issued: 1 to 512 printable ASCII characters."));
+            problems.Add(new(
+                "EHR-TEN-011", "connection.clientId", "Give the client id that the hospital issued: 1 to 512 printable ASCII characters."));
         }
 
         if (!Enum.IsDefined(connection.AuthMethod))
         {
-            problems.Add(new("EHR-TEN-012", "connection.authMethod", $"The authentication method is one of {string.Join(", ", Enum.GetNames<ClientAuthMethod>())}."));
+            problems.Add(new(
+                "EHR-TEN-012",
+                "connection.authMethod",
+                $"The authentication method is one of {string.Join(", ", Enum.GetNames<ClientAuthMethod>())}."));
         }
 
         AddScopes(problems, connection.Scopes ?? []);
@@ -170,7 +180,10 @@ public static class TenantSpecRules
         var loopback = address is not null && IPAddress.IsLoopback(address);
         if (loopback && (environment != TenantEnvironment.Sandbox || !networks.Any(network => Covers(network, address!))))
         {
-            problems.Add(new("EHR-TEN-015", path, "A loopback address is taken only in a sandbox whose privateNetworks name it, for example 127.0.0.1/32."));
+            problems.Add(new(
+                "EHR-TEN-015",
+                path,
+                "A loopback address is taken only in a sandbox whose privateNetworks name it, for example 127.0.0.1/32."));
         }
         else if (uri.Scheme != Uri.UriSchemeHttps && !(loopback && uri.Scheme == Uri.UriSchemeHttp))
         {
@@ -208,9 +221,13 @@ public static class TenantSpecRules
             }
             else if (NeverAllowed.Any(never => Overlap(never, network)))
             {
-                problems.Add(new("EHR-TEN-023", path, "The range holds link-local, multicast, unspecified or address-translating addresses, which are never allowed."));
+                problems.Add(new(
+                    "EHR-TEN-023",
+                    path,
+                    "The range holds link-local, multicast, unspecified or address-translating addresses, which are never allowed."));
             }
-            else if (environment != TenantEnvironment.Sandbox && (IPAddress.IsLoopback(network.BaseAddress) || Covers(network, IPAddress.IPv6Loopback)))
+            else if (environment != TenantEnvironment.Sandbox
+                && (IPAddress.IsLoopback(network.BaseAddress) || Covers(network, IPAddress.IPv6Loopback)))
             {
                 problems.Add(new("EHR-TEN-024", path, "Loopback addresses are allowed only in a sandbox."));
             }
@@ -263,7 +280,7 @@ public static class TenantSpecRules
             {
                 problems.Add(new(
                     "EHR-TEN-031", $"connection.scopes[{i}]",
-                    "Not a scope that a backend service can have: write it as the EHR does, for example system/Patient.rs or system/Patient.read."));
+                    "Not a scope that a backend service can have: write it as the EHR does, for example system/Patient.rs."));
             }
         }
     }
@@ -298,11 +315,13 @@ public static class TenantSpecRules
         {
             if (name.Length is 0 or > 64 || !name.All(c => char.IsAsciiLetterOrDigit(c) || c is '_' or '-'))
             {
-                problems.Add(new("EHR-TEN-041", "connection.settings", "A setting's name has 1 to 64 characters: letters, digits, '_' and '-'."));
+                problems.Add(new(
+                    "EHR-TEN-041", "connection.settings", "A setting's name has 1 to 64 characters: letters, digits, '_' and '-'."));
             }
             else if (!IsPlainText(value, SettingLengthMax))
             {
-                problems.Add(new("EHR-TEN-042", $"connection.settings.{name}", "A setting's value has 1 to 1,024 characters, no control characters."));
+                problems.Add(new(
+                    "EHR-TEN-042", $"connection.settings.{name}", "A setting's value has 1 to 1,024 characters, no control characters."));
             }
         }
     }
@@ -317,7 +336,8 @@ public static class TenantSpecRules
         const string Path = "connection.trustedCertificates";
         if (pem.Contains("PRIVATE KEY", StringComparison.Ordinal))
         {
-            problems.Add(new("EHR-TEN-050", Path, "This holds a private key. Give certificates only, and replace that key: it is no longer private."));
+            problems.Add(new(
+                "EHR-TEN-050", Path, "This holds a private key. Give certificates only, and replace that key: it is no longer private."));
             return;
         }
 
@@ -336,7 +356,8 @@ public static class TenantSpecRules
 
         if (certificates.Count is 0 or > 16)
         {
-            problems.Add(new("EHR-TEN-051", Path, "Give 1 to 16 certificates of the hospital's certificate authority in PEM, at most 64 KiB."));
+            problems.Add(new(
+                "EHR-TEN-051", Path, "Give 1 to 16 certificates of the hospital's certificate authority in PEM, at most 64 KiB."));
         }
 
         foreach (var certificate in certificates)
@@ -358,7 +379,10 @@ public static class TenantSpecRules
     {
         if (value < min || value > max)
         {
-            problems.Add(new("EHR-TEN-060", path, string.Create(System.Globalization.CultureInfo.InvariantCulture, $"Out of range: {min:N0} to {max:N0}.")));
+            problems.Add(new(
+                "EHR-TEN-060",
+                path,
+                string.Create(System.Globalization.CultureInfo.InvariantCulture, $"Out of range: {min:N0} to {max:N0}.")));
         }
     }
 

@@ -48,7 +48,8 @@ internal sealed partial class AppGrain(
 
         if (!committed.Disabled)
         {
-            await audit.RunAsync(AuditChains.Cluster, "app.disable", () => CommitAsync(committed with { Disabled = true }), cancellationToken);
+            await audit.RunAsync(
+                AuditChains.Cluster, "app.disable", () => CommitAsync(committed with { Disabled = true }), cancellationToken);
             LogDisabled(log, App);
         }
     }

@@ -79,7 +79,10 @@ internal static class AppSpecRules
 
         if (PrivateMembers.Any(member => json.TryGetProperty(member, out _)))
         {
-            return new("EHR-APP-012", "", "This is a private or a secret key. Give the public half only, and replace the key: it is no longer private.");
+            return new(
+                "EHR-APP-012",
+                "",
+                "This is a private or a secret key. Give the public half only, and replace the key: it is no longer private.");
         }
 
         var key = new JsonWebKey(json.GetRawText());
@@ -106,7 +109,9 @@ internal static class AppSpecRules
             {
                 ("EC", "P-256") => IsAlgorithm(key, "ES256") && IsOnCurve(key, 32),
                 ("EC", "P-384") => IsAlgorithm(key, "ES384") && IsOnCurve(key, 48),
-                ("RSA", _) => IsAlgorithm(key, "RS256", "RS384") && key.KeySize is >= RsaBitsMin and <= RsaBitsMax && Base64UrlEncoder.DecodeBytes(key.E).Length is >= 1 and <= 4,
+                ("RSA", _) =>
+                    IsAlgorithm(key, "RS256", "RS384") && key.KeySize is >= RsaBitsMin and <= RsaBitsMax
+                        && Base64UrlEncoder.DecodeBytes(key.E).Length is >= 1 and <= 4,
                 _ => false,
             };
         }

@@ -30,7 +30,9 @@ public sealed partial class AccessTokenValidator : IDisposable
     private static readonly TimeSpan KeysRefetchAfter = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan Skew = TimeSpan.FromSeconds(30);
     private static readonly Problem Invalid = new(
-        "EHR-AUT-002", "", "The access token is not valid here, or its app is not registered or disabled. Ask the token endpoint for a new one.");
+        "EHR-AUT-002",
+        "",
+        "The access token is not valid here, or its app is not registered or disabled. Ask the token endpoint for a new one.");
 
     private readonly AccessTokenOptions options;
     private readonly SigningKeyTable signingKeys;
@@ -60,7 +62,8 @@ public sealed partial class AccessTokenValidator : IDisposable
         parameters = BaseParameters();
         if (this.options.ExternalIssuer is { } issuer)
         {
-            http = new HttpClient(new SocketsHttpHandler { AllowAutoRedirect = false, UseCookies = false, ActivityHeadersPropagator = null })
+            http = new HttpClient(
+                new SocketsHttpHandler { AllowAutoRedirect = false, UseCookies = false, ActivityHeadersPropagator = null })
             {
                 Timeout = TimeSpan.FromSeconds(10),
                 MaxResponseContentBufferSize = 1 << 20,
@@ -77,7 +80,8 @@ public sealed partial class AccessTokenValidator : IDisposable
         var key = Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(token)));
         try
         {
-            var verdict = await verdicts.GetAsync(key, VerdictAgeMax, VerdictAgeMax, (_, ct) => ValidateNowAsync(token, ct), cancellationToken);
+            var verdict = await verdicts.GetAsync(
+                key, VerdictAgeMax, VerdictAgeMax, (_, ct) => ValidateNowAsync(token, ct), cancellationToken);
             if (verdict.Caller is { } caller && caller.ExpiresAt + Skew > time.GetUtcNow())
             {
                 return verdict;
@@ -90,7 +94,10 @@ public sealed partial class AccessTokenValidator : IDisposable
         {
             LogUnavailable(log, e);
             throw new ProblemException(
-                ProblemKind.Unavailable, "EHR-AUT-010", "", "The access token cannot be checked now: the issuer or the database does not answer. Try again.");
+                ProblemKind.Unavailable,
+                "EHR-AUT-010",
+                "",
+                "The access token cannot be checked now: the issuer or the database does not answer. Try again.");
         }
     }
 
@@ -144,7 +151,9 @@ public sealed partial class AccessTokenValidator : IDisposable
         }
 
         // The issuer cannot give more than the registration does, and a token cannot outlive a demotion by more than a verdict.
-        var role = Texts(token, options.ExternalIssuer is null ? "role" : options.RoleClaim).Select(RoleOf).DefaultIfEmpty(AppRole.Application).Max();
+        var role = Texts(token, options.ExternalIssuer is null ? "role" : options.RoleClaim)
+            .Select(RoleOf)
+            .DefaultIfEmpty(AppRole.Application).Max();
         var scopes = Texts(token, options.ExternalIssuer is null ? "scope" : options.ScopeClaim)
             .SelectMany(text => text.Split(' ', StringSplitOptions.RemoveEmptyEntries))
             .Distinct(StringComparer.Ordinal);

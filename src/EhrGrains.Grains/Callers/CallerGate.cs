@@ -42,7 +42,8 @@ public sealed partial class CallerGate : IIncomingGrainCallFilter
     private readonly ILogger<CallerGate> log;
 
     /// <summary>Creates the gate.</summary>
-    public CallerGate(CallerTickets tickets, AccessTokenValidator tokens, TenantSnapshots tenants, IServiceProvider services, ILogger<CallerGate> log)
+    public CallerGate(
+        CallerTickets tickets, AccessTokenValidator tokens, TenantSnapshots tenants, IServiceProvider services, ILogger<CallerGate> log)
     {
         this.tickets = tickets;
         this.tokens = tokens;
@@ -64,7 +65,8 @@ public sealed partial class CallerGate : IIncomingGrainCallFilter
 
         if (rule.Permission is not { } permission)
         {
-            throw Refusal(context, ProblemKind.Forbidden, "no_rule", "EHR-AUT-009", "This method states no permission and is therefore closed.");
+            throw Refusal(
+                context, ProblemKind.Forbidden, "no_rule", "EHR-AUT-009", "This method states no permission and is therefore closed.");
         }
 
         var token = RequestContext.Get(CallContext.AccessToken) as string;
@@ -91,7 +93,12 @@ public sealed partial class CallerGate : IIncomingGrainCallFilter
         {
             return tickets.TryRead(ticket, out var inside)
                 ? (inside, true)
-                : throw Refusal(context, ProblemKind.Unauthenticated, "ticket", "EHR-AUT-003", "The call carries a ticket that is not valid in this cluster.");
+                : throw Refusal(
+                    context,
+                    ProblemKind.Unauthenticated,
+                    "ticket",
+                    "EHR-AUT-003",
+                    "The call carries a ticket that is not valid in this cluster.");
         }
 
         if (token is null || permission is Permission.Public or Permission.Internal)
@@ -112,14 +119,20 @@ public sealed partial class CallerGate : IIncomingGrainCallFilter
             case Permission.Public:
                 return;
             case Permission.Internal when !inCluster:
-                throw Refusal(context, ProblemKind.Forbidden, "internal", "EHR-AUT-004", "This is for the cluster's own use and closed to clients.");
+                throw Refusal(
+                    context, ProblemKind.Forbidden, "internal", "EHR-AUT-004", "This is for the cluster's own use and closed to clients.");
             case Permission.Internal when caller!.IsSystem:
                 return;
         }
 
         if (caller is null)
         {
-            throw Refusal(context, ProblemKind.Unauthenticated, "anonymous", "EHR-AUT-001", "No access token came with the call. Ask the token endpoint for one.");
+            throw Refusal(
+                context,
+                ProblemKind.Unauthenticated,
+                "anonymous",
+                "EHR-AUT-001",
+                "No access token came with the call. Ask the token endpoint for one.");
         }
 
         var role = permission switch
@@ -130,7 +143,8 @@ public sealed partial class CallerGate : IIncomingGrainCallFilter
         };
         if (caller.IsSystem || caller.Role < role)
         {
-            throw Refusal(context, ProblemKind.Forbidden, "role", "EHR-AUT-005", $"This asks for the role {role.ToString().ToLowerInvariant()}.");
+            throw Refusal(
+                context, ProblemKind.Forbidden, "role", "EHR-AUT-005", $"This asks for the role {role.ToString().ToLowerInvariant()}.");
         }
 
         if (permission is Permission.Query || (permission is Permission.Internal && caller.Role == AppRole.Application))
@@ -156,7 +170,8 @@ public sealed partial class CallerGate : IIncomingGrainCallFilter
 
         if (!allowed)
         {
-            throw Refusal(context, ProblemKind.NotFound, "grant", "EHR-AUT-006", "There is no such tenant, or this app has no grant there.");
+            throw Refusal(
+                context, ProblemKind.NotFound, "grant", "EHR-AUT-006", "There is no such tenant, or this app has no grant there.");
         }
     }
 

@@ -23,7 +23,11 @@ internal sealed class CredentialCheck(
     TokenRequests requests, SmartDiscovery discovery, IOptions<CredentialOptions> options, TimeProvider time, GrainMetrics metrics)
 {
     internal async Task<CredentialVerdict> RunAsync(
-        TenantId tenant, ConnectionSpec connection, string? pinnedTokenEndpoint, SealedCredential credential, CancellationToken cancellationToken)
+        TenantId tenant,
+        ConnectionSpec connection,
+        string? pinnedTokenEndpoint,
+        SealedCredential credential,
+        CancellationToken cancellationToken)
     {
         var verdict = await TryAllAsync(tenant, connection, pinnedTokenEndpoint, credential, cancellationToken);
         metrics.CredentialVerified(VendorRules.MethodName(credential.Method), verdict.Failure is null ? "taken" : "refused");
@@ -31,7 +35,11 @@ internal sealed class CredentialCheck(
     }
 
     private async Task<CredentialVerdict> TryAllAsync(
-        TenantId tenant, ConnectionSpec connection, string? pinnedTokenEndpoint, SealedCredential credential, CancellationToken cancellationToken)
+        TenantId tenant,
+        ConnectionSpec connection,
+        string? pinnedTokenEndpoint,
+        SealedCredential credential,
+        CancellationToken cancellationToken)
     {
         var endpoint = connection.TokenEndpoint ?? pinnedTokenEndpoint;
         if (endpoint is null)

@@ -21,7 +21,11 @@ internal sealed class CredentialSecrets(KeyRing keys)
         TenantId tenant, SealedCredential credential, Func<ReadOnlyMemory<byte>, Task<T>> use, CancellationToken cancellationToken)
     {
         var secret = await keys.OpenAsync(
-            tenant.Value, KeyClass.Credential, credential.SealedSecret, BoundTo(tenant, credential.Version, credential.Method), cancellationToken);
+            tenant.Value,
+            KeyClass.Credential,
+            credential.SealedSecret,
+            BoundTo(tenant, credential.Version, credential.Method),
+            cancellationToken);
         try
         {
             return await use(secret);
@@ -36,5 +40,6 @@ internal sealed class CredentialSecrets(KeyRing keys)
     internal Task DestroyAsync(TenantId tenant, CancellationToken cancellationToken) => keys.DestroyAsync(tenant.Value, cancellationToken);
 
     private static byte[] BoundTo(TenantId tenant, int version, ClientAuthMethod method) =>
-        Encoding.UTF8.GetBytes(string.Create(System.Globalization.CultureInfo.InvariantCulture, $"credential|{tenant.Value}|{version}|{(int)method}"));
+        Encoding.UTF8.GetBytes(
+            string.Create(System.Globalization.CultureInfo.InvariantCulture, $"credential|{tenant.Value}|{version}|{(int)method}"));
 }

@@ -79,14 +79,16 @@ internal static class CredentialWalk
 
     /// <summary>The hospital took it.</summary>
     internal static ImmutableArray<Credential> Verify(ImmutableArray<Credential> credentials, int version) =>
-        Change(credentials, version, CredentialState.Staged, credential => credential with { State = CredentialState.Verified, Note = null });
+        Change(
+            credentials, version, CredentialState.Staged, credential => credential with { State = CredentialState.Verified, Note = null });
 
     /// <summary>The hospital refused it: it stays staged, and says why.</summary>
     internal static ImmutableArray<Credential> Refuse(ImmutableArray<Credential> credentials, int version, string note) =>
         Change(credentials, version, CredentialState.Staged, credential => credential with { Note = note });
 
     /// <summary>A rotation gives it up: its secret is destroyed.</summary>
-    internal static ImmutableArray<Credential> Withdraw(ImmutableArray<Credential> credentials, int version, DateTimeOffset now, string note) =>
+    internal static ImmutableArray<Credential> Withdraw(
+        ImmutableArray<Credential> credentials, int version, DateTimeOffset now, string note) =>
         Trim(Change(credentials, version, CredentialState.Staged, credential => Retire(credential, now, note)));
 
     /// <summary>
@@ -99,11 +101,16 @@ internal static class CredentialWalk
         var replaced = credentials.Select(credential => credential.State switch
         {
             CredentialState.Retiring => Retire(credential, now, credential.Note),
-            CredentialState.Active when credential.Version != version => credential with { State = CredentialState.Retiring, RetiredAt = now + overlap },
+            CredentialState.Active when credential.Version != version =>
+                credential with { State = CredentialState.Retiring, RetiredAt = now + overlap },
             _ => credential,
         });
-        return Trim(Expire(
-            Change([.. replaced], version, CredentialState.Verified, credential => credential with { State = CredentialState.Active, ActivatedAt = now }), now));
+        var activated = Change(
+            [.. replaced],
+            version,
+            CredentialState.Verified,
+            credential => credential with { State = CredentialState.Active, ActivatedAt = now });
+        return Trim(Expire(activated, now));
     }
 
     /// <summary>Retires what has been retiring for its whole overlap.</summary>
@@ -118,7 +125,8 @@ internal static class CredentialWalk
 
     /// <summary>The public keys to publish now: also those that wait for the hospital to fetch them.</summary>
     internal static IEnumerable<string> Published(ImmutableArray<Credential> credentials, DateTimeOffset now) =>
-        credentials.Where(credential => credential.IsKept && !IsOver(credential, now)).Select(credential => credential.PublicJwk).OfType<string>();
+        credentials.Where(credential => credential.IsKept && !IsOver(credential, now)).Select(credential => credential.PublicJwk)
+            .OfType<string>();
 
     /// <summary>Those that a token may be asked with, in order of use: the active one, then the fall-back.</summary>
     internal static IEnumerable<Credential> Usable(ImmutableArray<Credential> credentials, DateTimeOffset now) =>

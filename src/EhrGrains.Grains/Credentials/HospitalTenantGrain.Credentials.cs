@@ -35,10 +35,14 @@ internal sealed partial class HospitalTenantGrain
         if (credential.State is not (CredentialState.Staged or CredentialState.Verified))
         {
             throw new ProblemException(
-                ProblemKind.Conflict, "EHR-CRE-002", "version", "Only a staged credential can be activated; this one has been replaced. Add a new one.");
+                ProblemKind.Conflict,
+                "EHR-CRE-002",
+                "version",
+                "Only a staged credential can be activated; this one has been replaced. Add a new one.");
         }
 
-        return await audit.RunAsync(Tenant, "credential.activate", () => VerifyAndActivateAsync(credential, cancellationToken), cancellationToken);
+        return await audit.RunAsync(
+            Tenant, "credential.activate", () => VerifyAndActivateAsync(credential, cancellationToken), cancellationToken);
     }
 
     public async Task<RotationReceipt> RotateCredentialAsync(NewCredential credential, CancellationToken cancellationToken)
@@ -70,7 +74,8 @@ internal sealed partial class HospitalTenantGrain
             var verdict = await VerifyAsync(credential, cancellationToken);
             if (verdict.Failure is { } failure)
             {
-                await CommitAsync(state => state with { Credentials = CredentialWalk.Refuse(state.Credentials, credential.Version, failure.Message) });
+                await CommitAsync(
+                    state => state with { Credentials = CredentialWalk.Refuse(state.Credentials, credential.Version, failure.Message) });
                 throw new ProblemException(ProblemKind.CheckFailed, [failure]);
             }
         }
@@ -110,7 +115,8 @@ internal sealed partial class HospitalTenantGrain
         var after = await ActivateAsync(staged.Version);
         Note(previous is null
             ? $"Credential {staged.Version} is the active one."
-            : $"Credential {staged.Version} is the active one. Credential {previous} stays published as fall-back until {CredentialWalk.NextExpiry(after.Credentials):u}.");
+            : $"Credential {staged.Version} is the active one. "
+                + $"Credential {previous} stays published as fall-back until {CredentialWalk.NextExpiry(after.Credentials):u}.");
         return new RotationReceipt { Previous = previous, Active = staged.Version, Succeeded = true, Steps = [.. steps] };
 
         void Note(string what) => steps.Add(new RotationStep(time.GetUtcNow(), what));
@@ -145,7 +151,8 @@ internal sealed partial class HospitalTenantGrain
 
     private async Task<CredentialVerdict> VerifyAsync(Credential credential, CancellationToken cancellationToken)
     {
-        var verdict = await check.RunAsync(Tenant, committed.Spec!.Connection, committed.PinnedTokenEndpoint, Sealed(credential), cancellationToken);
+        var verdict = await check.RunAsync(
+            Tenant, committed.Spec!.Connection, committed.PinnedTokenEndpoint, Sealed(credential), cancellationToken);
         if (verdict.Failure is null)
         {
             await CommitAsync(state => state with
@@ -186,7 +193,10 @@ internal sealed partial class HospitalTenantGrain
         if (state.Lifecycle == Lifecycle.Suspended)
         {
             throw new ProblemException(
-                ProblemKind.Conflict, "EHR-CRE-003", "lifecycle", "The tenant is suspended: nothing is sent to the hospital. Resume it first.");
+                ProblemKind.Conflict,
+                "EHR-CRE-003",
+                "lifecycle",
+                "The tenant is suspended: nothing is sent to the hospital. Resume it first.");
         }
 
         if (credential is not null && CheckNew(credential, VendorProfiles.Find(state.Spec!.Connection.Vendor)) is { } problem)
@@ -197,7 +207,8 @@ internal sealed partial class HospitalTenantGrain
 
     private static Problem? CheckNew(NewCredential credential, VendorProfile? profile)
     {
-        if (!Enum.IsDefined(credential.Method) || profile?.Auth.Methods.Contains(VendorRules.MethodName(credential.Method), StringComparer.Ordinal) != true)
+        if (!Enum.IsDefined(credential.Method)
+            || profile?.Auth.Methods.Contains(VendorRules.MethodName(credential.Method), StringComparer.Ordinal) != true)
         {
             return new("EHR-CRE-010", "method", $"The vendor profile takes {string.Join(", ", profile?.Auth.Methods ?? [])}.");
         }
@@ -205,10 +216,14 @@ internal sealed partial class HospitalTenantGrain
         var usesSecret = credential.Method is ClientAuthMethod.ClientSecretBasic or ClientAuthMethod.ClientSecretPost;
         if (!usesSecret && credential.Secret is not null)
         {
-            return new("EHR-CRE-011", "secret", "For a private key no secret is given: the key pair is made here, and its private half never leaves.");
+            return new(
+                "EHR-CRE-011",
+                "secret",
+                "For a private key no secret is given: the key pair is made here, and its private half never leaves.");
         }
 
-        return usesSecret && (credential.Secret?.Reveal() is not { Length: >= 1 and <= SecretLengthMax } secret || secret.Any(char.IsControl))
+        return usesSecret
+            && (credential.Secret?.Reveal() is not { Length: >= 1 and <= SecretLengthMax } secret || secret.Any(char.IsControl))
             ? new("EHR-CRE-012", "secret", "Give the client secret that the hospital issued: 1 to 1,024 characters, no control characters.")
             : null;
     }

@@ -69,7 +69,8 @@ internal sealed partial class HospitalTenantGrain(
 
             if (committed is { Version: > 0, Lifecycle: not Lifecycle.Draft } && committed.Spec!.Environment != spec.Environment)
             {
-                problems.Add(new("EHR-TEN-006", "environment", "A tenant is one site in one environment: register the other one under its own id."));
+                problems.Add(new(
+                    "EHR-TEN-006", "environment", "A tenant is one site in one environment: register the other one under its own id."));
             }
         }
 
@@ -139,7 +140,8 @@ internal sealed partial class HospitalTenantGrain(
         }
 
         problems.AddRange(scopes.Take(ScopesMax).Index().Where(scope => !SmartScope.TryParse(scope.Item, out _))
-            .Select(scope => new Problem("EHR-TEN-091", $"scopes[{scope.Index}]", "Write a SMART v2 system scope, for example system/Patient.rs.")));
+            .Select(scope => new Problem(
+                "EHR-TEN-091", $"scopes[{scope.Index}]", "Write a SMART v2 system scope, for example system/Patient.rs.")));
         if (committed.Grants.Length >= GrantsMax && committed.Grants.All(grant => grant.App != app))
         {
             problems.Add(new("EHR-TEN-092", "app", "The tenant has grants for 1,000 apps already."));
@@ -188,14 +190,16 @@ internal sealed partial class HospitalTenantGrain(
     public async Task<string> PinTokenEndpointAsync(string tokenEndpoint, CancellationToken cancellationToken)
     {
         Registered();
-        var state = await CommitAsync(before => before.PinnedTokenEndpoint is null ? before with { PinnedTokenEndpoint = tokenEndpoint } : before);
+        var state = await CommitAsync(
+            before => before.PinnedTokenEndpoint is null ? before with { PinnedTokenEndpoint = tokenEndpoint } : before);
         return state.PinnedTokenEndpoint == tokenEndpoint
             ? tokenEndpoint
             : throw new ProblemException(
                 ProblemKind.Conflict,
                 "EHR-TEN-101",
                 "connection.tokenEndpoint",
-                "The hospital now names another token endpoint than the one that was pinned. If that is right, state it in connection.tokenEndpoint.");
+                "The hospital now names another token endpoint than the one that was pinned. "
+                + "If that is right, state it in connection.tokenEndpoint.");
     }
 
     private async Task<TenantChange> StateAsync(TenantSpec spec, bool dryRun, CancellationToken cancellationToken)
@@ -207,9 +211,10 @@ internal sealed partial class HospitalTenantGrain(
             return new TenantChange(before.Version == 0, differences, before.Version);
         }
 
-        var moved = differences.Any(difference =>
-            difference.Path is "connection.baseUrl" or "connection.tokenEndpoint" or "connection.vendor" or "connection.trustedCertificates");
-        var after = await audit.RunAsync(Tenant, before.Version == 0 ? "tenant.register" : "tenant.update", () => CommitAsync(state => state with
+        var moved = differences.Any(difference => difference.Path
+            is "connection.baseUrl" or "connection.tokenEndpoint" or "connection.vendor" or "connection.trustedCertificates");
+        var action = before.Version == 0 ? "tenant.register" : "tenant.update";
+        var after = await audit.RunAsync(Tenant, action, () => CommitAsync(state => state with
         {
             Spec = spec,
             PinnedTokenEndpoint = moved ? null : state.PinnedTokenEndpoint,
@@ -291,7 +296,8 @@ internal sealed partial class HospitalTenantGrain(
         // Nothing is kept in memory for ids that name no tenant.
         DeactivateOnIdle();
         throw committed.Lifecycle == Lifecycle.Offboarded
-            ? new ProblemException(ProblemKind.NotFound, "EHR-TEN-102", "tenant", "The tenant was offboarded: its data cannot be read any more.")
+            ? new ProblemException(
+                ProblemKind.NotFound, "EHR-TEN-102", "tenant", "The tenant was offboarded: its data cannot be read any more.")
             : new ProblemException(ProblemKind.NotFound, "EHR-TEN-100", "tenant", "There is no such tenant.");
     }
 
@@ -299,7 +305,8 @@ internal sealed partial class HospitalTenantGrain(
     {
         if (committed.Lifecycle == Lifecycle.Offboarded)
         {
-            throw new ProblemException(ProblemKind.Conflict, [LifecycleRules.Check(Lifecycle.Offboarded, Lifecycle.Draft, default, false)!]);
+            throw new ProblemException(
+                ProblemKind.Conflict, [LifecycleRules.Check(Lifecycle.Offboarded, Lifecycle.Draft, default, false)!]);
         }
     }
 

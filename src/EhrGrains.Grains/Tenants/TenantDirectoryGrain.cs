@@ -15,5 +15,6 @@ internal sealed class TenantDirectoryGrain(TenantTable table) : Grain, ITenantDi
             ? table.ListAsync(after, countMax, cancellationToken)
             : throw new ProblemException(ProblemKind.Invalid, "EHR-TEN-080", "countMax", "Ask for 1 to 1,000 tenants.");
 
-    public Task<TenantId[]> ListGrantedAsync(AppId app, CancellationToken cancellationToken) => table.ListGrantedAsync(app, cancellationToken);
+    public Task<TenantId[]> ListGrantedAsync(AppId app, CancellationToken cancellationToken) =>
+        table.ListGrantedAsync(app, cancellationToken);
 }

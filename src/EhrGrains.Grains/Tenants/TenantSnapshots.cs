@@ -27,7 +27,8 @@ public sealed class TenantSnapshots
     public ValueTask<TenantSnapshot?> GetAsync(TenantId tenant, CancellationToken cancellationToken) =>
         cache.GetAsync(tenant, RefreshAfter, AgeMax, fetch, cancellationToken);
 
-    private static async Task<TenantSnapshot?> FetchAsync(IGrainFactory grains, CallerTickets tickets, TenantId tenant, CancellationToken cancellationToken)
+    private static async Task<TenantSnapshot?> FetchAsync(
+        IGrainFactory grains, CallerTickets tickets, TenantId tenant, CancellationToken cancellationToken)
     {
         using var system = tickets.EnterSystem();
         try

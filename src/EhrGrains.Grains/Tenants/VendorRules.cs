@@ -21,7 +21,9 @@ internal static partial class VendorRules
         if (!profile.Auth.Methods.Contains(MethodName(connection.AuthMethod), StringComparer.Ordinal))
         {
             problems.Add(new(
-                "EHR-TEN-012", "connection.authMethod", $"{profile.Name} takes {string.Join(", ", profile.Auth.Methods)} at its token endpoint."));
+                "EHR-TEN-012",
+                "connection.authMethod",
+                $"{profile.Name} takes {string.Join(", ", profile.Auth.Methods)} at its token endpoint."));
         }
 
         problems.AddRange(profile.Search.Always.Values

@@ -168,7 +168,8 @@ public sealed class TokenHand(IGrainFactory grains, TenantSnapshots tenants, Cal
                 return;
             }
 
-            if (spec is not null && TenantSpecRules.Differences(spec, snapshot.Spec).Any(d => d.Path.StartsWith("connection.", StringComparison.Ordinal)))
+            if (spec is not null
+                && TenantSpecRules.Differences(spec, snapshot.Spec).Any(d => d.Path.StartsWith("connection.", StringComparison.Ordinal)))
             {
                 (Result, Failure, AskAgainAt) = (null, null, default);
             }

@@ -71,7 +71,10 @@ internal sealed partial class TokenSessionGrain(
             // token is not asked for one more with every query.
             if (now < rejectionsFrom)
             {
-                return Failed("EHR-TOK-002", "The hospital's EHR refuses access tokens that its token endpoint has just issued. Check the granted scopes and the base URL.", transient: true);
+                return Failed(
+                    "EHR-TOK-002",
+                    "The EHR refuses access tokens that its token endpoint has just issued. Check the granted scopes and the base URL.",
+                    transient: true);
             }
 
             rejectionsFrom = now + TokenPolicy.RejectionInterval;
@@ -118,7 +121,9 @@ internal sealed partial class TokenSessionGrain(
                 var began = resets;
                 var begin = time.GetUtcNow();
                 var (answer, version, origin) = await AskAsync();
-                var result = answer.Failure is not null && began == resets ? Fail(answer) : await KeepAsync(answer, version, origin, begin, began);
+                var result = answer.Failure is not null && began == resets
+                    ? Fail(answer)
+                    : await KeepAsync(answer, version, origin, begin, began);
                 if (result is not null)
                 {
                     return result;
@@ -148,7 +153,7 @@ internal sealed partial class TokenSessionGrain(
         var connection = snapshot.Spec.Connection;
         if (snapshot.Lifecycle is not (Lifecycle.Sandbox or Lifecycle.Uat or Lifecycle.Live))
         {
-            return (Refused("EHR-TOK-003", "The tenant is not open for queries: nothing is sent to the hospital in this lifecycle."), 0, "");
+            return (Refused("EHR-TOK-003", "The tenant is not open for queries: nothing is sent to the hospital now."), 0, "");
         }
 
         if (VendorProfiles.Find(connection.Vendor) is not { } profile)
@@ -181,7 +186,8 @@ internal sealed partial class TokenSessionGrain(
     /// Asks with the active credential and, when the hospital does not take that, once with the one before. When neither is
     /// taken but the tenant's credentials have changed meanwhile, with the new ones.
     /// </summary>
-    private async Task<(TokenAnswer Answer, int Version)> AskWithCredentialsAsync(ConnectionSpec connection, VendorProfile profile, string endpoint)
+    private async Task<(TokenAnswer Answer, int Version)> AskWithCredentialsAsync(
+        ConnectionSpec connection, VendorProfile profile, string endpoint)
     {
         var credentials = await TenantGrain.GetSealedCredentialsAsync(CancellationToken.None);
         for (var round = 1; ; round++)
@@ -202,7 +208,8 @@ internal sealed partial class TokenSessionGrain(
             }
 
             var now = await TenantGrain.GetSealedCredentialsAsync(CancellationToken.None);
-            if (round == CredentialRoundsMax || now.Select(credential => credential.Version).SequenceEqual(credentials.Select(credential => credential.Version)))
+            if (round == CredentialRoundsMax
+                || now.Select(credential => credential.Version).SequenceEqual(credentials.Select(credential => credential.Version)))
             {
                 return (answer, 0);
             }
@@ -261,10 +268,16 @@ internal sealed partial class TokenSessionGrain(
     [LoggerMessage(2000, LogLevel.Information, "Token {Serial} of tenant {Tenant} was fetched with credential {Version}.")]
     private static partial void LogRefreshed(ILogger logger, TenantId tenant, long serial, int version);
 
-    [LoggerMessage(2001, LogLevel.Warning, "Tenant {Tenant} did not take its active credential; the one before it, {Version}, was used. Check the hospital's copy of our keys.")]
+    [LoggerMessage(
+        2001,
+        LogLevel.Warning,
+        "Tenant {Tenant} did not take its active credential; {Version}, the one before it, was used. Check its copy of our keys.")]
     private static partial void LogFellBack(ILogger logger, TenantId tenant, int version);
 
-    [LoggerMessage(2002, LogLevel.Warning, "No token for tenant {Tenant} ({Code}, failure {Failures} in a row); the next request is sent after {Wait}.")]
+    [LoggerMessage(
+        2002,
+        LogLevel.Warning,
+        "No token for tenant {Tenant} ({Code}, failure {Failures} in a row); the next request is sent after {Wait}.")]
     private static partial void LogFailed(ILogger logger, TenantId tenant, string code, int failures, TimeSpan wait);
 
     [LoggerMessage(2003, LogLevel.Error, "The token session of tenant {Tenant} is out of order.")]

@@ -10,7 +10,8 @@ public sealed class SmartScopeTests
 
     [Fact]
     public void A_scope_allows_what_its_letters_say_on_its_type_and_nothing_else() =>
-        Gen.Select(Gen.Int[1, 31], AnyOf("Patient", "Observation", "*"), AnyOf("Patient", "Observation", "Encounter")).Sample((bits, type, asked) =>
+        Gen.Select(Gen.Int[1, 31], AnyOf("Patient", "Observation", "*"), AnyOf("Patient", "Observation", "Encounter"))
+            .Sample((bits, type, asked) =>
         {
             var letters = string.Concat("cruds".Where((_, index) => (bits & (1 << index)) != 0));
             SmartScope.TryParse($"system/{type}.{letters}", out var scope).ShouldBeTrue();
@@ -25,7 +26,8 @@ public sealed class SmartScopeTests
     [Theory]
     [InlineData("system/Patient.read", Interactions.Read | Interactions.Search)]
     [InlineData("system/Patient.write", Interactions.Create | Interactions.Update | Interactions.Delete)]
-    [InlineData("system/Patient.*", Interactions.Create | Interactions.Read | Interactions.Update | Interactions.Delete | Interactions.Search)]
+    [InlineData(
+        "system/Patient.*", Interactions.Create | Interactions.Read | Interactions.Update | Interactions.Delete | Interactions.Search)]
     public void A_scope_of_version_1_means_what_version_2_says_it_means(string text, Interactions expected)
     {
         SmartScope.TryParse(text, out var scope).ShouldBeTrue();

@@ -116,10 +116,10 @@ public sealed class TenantSpecRulesTests
 
         TenantSpecRules.Validate(spec).Select(problem => problem.Path).ShouldBe(
             [
-                "tenant", "displayName", "environment", "timeZone", "connection.vendor", "connection.privateNetworks[0]", "connection.baseUrl",
-                "connection.tokenEndpoint", "connection.assertionAudience", "connection.clientId", "connection.authMethod", "connection.scopes[0]",
-                "connection.settings.practice", "connection.settings", "connection.trustedCertificates", "budget.requests", "budget.windowSeconds",
-                "budget.concurrency", "budget.dailyQuota",
+                "tenant", "displayName", "environment", "timeZone", "connection.vendor", "connection.privateNetworks[0]",
+                "connection.baseUrl", "connection.tokenEndpoint", "connection.assertionAudience", "connection.clientId",
+                "connection.authMethod", "connection.scopes[0]", "connection.settings.practice", "connection.settings",
+                "connection.trustedCertificates", "budget.requests", "budget.windowSeconds", "budget.concurrency", "budget.dailyQuota",
             ],
             ignoreOrder: true);
     }
@@ -173,7 +173,10 @@ public sealed class TenantSpecRulesTests
     [Fact]
     public void Nothing_differs_between_a_spec_and_its_copy()
     {
-        var copy = Good with { Connection = Good.Connection with { Scopes = [.. Good.Connection.Scopes], Settings = new(Good.Connection.Settings) } };
+        var copy = Good with
+        {
+            Connection = Good.Connection with { Scopes = [.. Good.Connection.Scopes], Settings = new(Good.Connection.Settings) },
+        };
         TenantSpecRules.Differences(Good, copy).ShouldBeEmpty();
     }
 

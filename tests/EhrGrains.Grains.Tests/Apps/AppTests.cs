@@ -45,7 +45,8 @@ public sealed class AppTests(SqliteGrainCluster cluster) : IClassFixture<SqliteG
     public async Task An_app_with_keys_has_no_secret()
     {
         using var admin = cluster.EnterAdmin();
-        var registration = await Grain("with-keys").RegisterAsync(Spec("with-keys") with { JsonWebKeySet = Jwks(Ec(ECCurve.NamedCurves.nistP384)) }, Ct);
+        var registration = await Grain("with-keys")
+            .RegisterAsync(Spec("with-keys") with { JsonWebKeySet = Jwks(Ec(ECCurve.NamedCurves.nistP384)) }, Ct);
         registration.ClientSecret.ShouldBeNull();
         (await ClientAsync("with-keys"))!.SecretHash.ShouldBeNull();
     }
@@ -99,7 +100,8 @@ public sealed class AppTests(SqliteGrainCluster cluster) : IClassFixture<SqliteG
     [Theory]
     [MemberData(nameof(WrongKeys))]
     public void Keys_that_cannot_be_used_are_refused(string jwks, string code) =>
-        AppSpecRules.Validate(Spec("app") with { JsonWebKeySet = jwks }, Hospital.App("app")).Select(problem => problem.Code).ShouldBe([code]);
+        AppSpecRules.Validate(Spec("app") with { JsonWebKeySet = jwks }, Hospital.App("app")).Select(problem => problem.Code)
+            .ShouldBe([code]);
 
     [Fact]
     public void Keys_are_EC_or_RSA_of_a_decent_size_each_with_an_id_of_its_own()

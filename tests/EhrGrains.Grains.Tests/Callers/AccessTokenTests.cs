@@ -44,12 +44,13 @@ public sealed class AccessTokenTests(SqliteGrainCluster cluster) : IClassFixture
 
     public static TheoryData<string> Attacks =>
     [
-        "none", "none, capital", "no signature", "HS256 with the public key", "HS384 with the public key as PEM", "another key, our kid",
-        "another key, its own kid", "no kid", "kid of a path", "long kid", "embedded jwk", "jku", "x5u", "x5c", "crit", "empty crit", "typ JWT", "no typ",
-        "typ id token", "foreign issuer", "no issuer", "wrong audience", "audience with a slash", "no audience", "expired", "no exp", "not yet",
-        "issued in the future", "no iat", "lives a day", "year 9999", "duplicate header", "duplicate claim", "duplicate role", "changed payload",
-        "changed signature", "no client", "client that is none", "unregistered client", "number as client", "array as payload", "not JSON", "not base64",
-        "two parts", "five parts", "empty", "huge", "JSON serialization",
+        "none", "none, capital", "no signature", "HS256 with the public key", "HS384 with the public key as PEM",
+        "another key, our kid", "another key, its own kid", "no kid", "kid of a path", "long kid", "embedded jwk", "jku", "x5u", "x5c",
+        "crit", "empty crit", "typ JWT", "no typ", "typ id token", "foreign issuer", "no issuer", "wrong audience",
+        "audience with a slash", "no audience", "expired", "no exp", "not yet", "issued in the future", "no iat", "lives a day",
+        "year 9999", "duplicate header", "duplicate claim", "duplicate role", "changed payload", "changed signature", "no client",
+        "client that is none", "unregistered client", "number as client", "array as payload", "not JSON", "not base64", "two parts",
+        "five parts", "empty", "huge", "JSON serialization",
     ];
 
     [Fact]
@@ -97,8 +98,10 @@ public sealed class AccessTokenTests(SqliteGrainCluster cluster) : IClassFixture
         var payload = tokens.Payload("victim", "admin");
         var now = (long)payload["iat"]!;
         using var other = ECDsa.Create(tokens.Key.ExportParameters(false).Curve);
-        var signWith = attack.StartsWith("another key", StringComparison.Ordinal) || attack is "embedded jwk" or "jku" or "x5u" or "x5c" ? other : tokens.Key;
-        var publicJwk = JsonWebKeyConverter.ConvertFromECDsaSecurityKey(new ECDsaSecurityKey(ECDsa.Create(other.ExportParameters(false))));
+        var signWith = attack.StartsWith("another key", StringComparison.Ordinal) || attack is "embedded jwk" or "jku" or "x5u" or "x5c"
+            ? other
+            : tokens.Key;
+        var jwk = JsonWebKeyConverter.ConvertFromECDsaSecurityKey(new ECDsaSecurityKey(ECDsa.Create(other.ExportParameters(false))));
         switch (attack)
         {
             case "none" or "none, capital":
@@ -112,7 +115,9 @@ public sealed class AccessTokenTests(SqliteGrainCluster cluster) : IClassFixture
             case "no kid": header.Remove("kid"); break;
             case "kid of a path": header["kid"] = "../../../dev/null"; break;
             case "long kid": header["kid"] = new string('a', 65); break;
-            case "embedded jwk": header["jwk"] = new JsonObject { ["kty"] = "EC", ["crv"] = publicJwk.Crv, ["x"] = publicJwk.X, ["y"] = publicJwk.Y }; break;
+            case "embedded jwk":
+                header["jwk"] = JsonNode.Parse($$"""{"kty":"EC","crv":"{{jwk.Crv}}","x":"{{jwk.X}}","y":"{{jwk.Y}}"}""");
+                break;
             case "jku": header["jku"] = "https://evil.example/jwks.json"; break;
             case "x5u": header["x5u"] = "https://evil.example/cert.pem"; break;
             case "x5c": header["x5c"] = new JsonArray("MIIB"); break;
@@ -146,7 +151,8 @@ public sealed class AccessTokenTests(SqliteGrainCluster cluster) : IClassFixture
             "duplicate header" => tokens.Sign(head.Replace("{", "{\"alg\":\"none\",", StringComparison.Ordinal), body),
             "duplicate claim" => tokens.Sign(head, body.Replace("}", ",\"exp\":9999999999}", StringComparison.Ordinal)),
             "duplicate role" => tokens.Sign(head, body.Replace("{", "{\"role\":\"application\",", StringComparison.Ordinal)),
-            "changed payload" => Swap(tokens.Sign(head, body), 1, TestTokens.Encode(body.Replace("victim", "wictim", StringComparison.Ordinal))),
+            "changed payload" =>
+                Swap(tokens.Sign(head, body), 1, TestTokens.Encode(body.Replace("victim", "wictim", StringComparison.Ordinal))),
             "changed signature" => Swap(tokens.Sign(head, body), 2, tokens.Sign(head, "{}").Split('.')[2]),
             "array as payload" => tokens.Sign(head, "[1]"),
             "not JSON" => tokens.Sign("alg=ES384", body),
@@ -155,7 +161,8 @@ public sealed class AccessTokenTests(SqliteGrainCluster cluster) : IClassFixture
             "five parts" => tokens.Sign(head, body) + ".a.b",
             "empty" => "",
             "huge" => tokens.Sign(head, new JsonObject { ["pad"] = new string('x', 20_000) }.ToJsonString()),
-            "JSON serialization" => new JsonObject { ["payload"] = TestTokens.Encode(body), ["protected"] = TestTokens.Encode(head) }.ToJsonString(),
+            "JSON serialization" =>
+                new JsonObject { ["payload"] = TestTokens.Encode(body), ["protected"] = TestTokens.Encode(head) }.ToJsonString(),
             _ => tokens.Sign(head, body, signWith),
         };
     }

@@ -52,14 +52,16 @@ public sealed class CallerMatrixTests(SqliteGrainCluster cluster) : IClassFixtur
                     {
                         Permission.Public => true,
 
-                        // A federated query is open to every app: it asks the tenants where the app has a grant, of which there may be none.
-                        Permission.Query when method.DeclaringType == typeof(IFederatedQueryGrain) => name is "granted" or "operator" or "admin",
+                        // A federated query is open to every app: it asks the tenants where the app has a grant, if there are any.
+                        Permission.Query when method.DeclaringType == typeof(IFederatedQueryGrain) =>
+                            name is "granted" or "operator" or "admin",
                         Permission.Query => name == "granted" && tenant == home.Tenant,
                         Permission.Operate => name is "operator" or "admin",
                         Permission.Administer => name == "admin",
                         _ => false,
                     };
-                    (refusal is null).ShouldBe(allowed, $"{method.DeclaringType!.Name}.{method.Name} by {name} at {tenant}: {refusal?.Message}");
+                    (refusal is null).ShouldBe(
+                        allowed, $"{method.DeclaringType!.Name}.{method.Name} by {name} at {tenant}: {refusal?.Message}");
                     checkedCalls++;
                 }
             }
@@ -74,7 +76,8 @@ public sealed class CallerMatrixTests(SqliteGrainCluster cluster) : IClassFixtur
         var tokens = await TestTokens.CreateAsync(cluster);
         await using var home = await PrepareAsync(tokens);
         await using var foreign = await Hospital.RegisterAsync(cluster);
-        foreach (var method in Methods().Where(method => method.GetCustomAttribute<RequiresAttribute>()!.Permission is Permission.Internal or Permission.Query))
+        foreach (var method in Methods().Where(method =>
+            method.GetCustomAttribute<RequiresAttribute>()!.Permission is Permission.Internal or Permission.Query))
         {
             using var app = cluster.Enter("granted", AppRole.Application);
             var atHome = await TryCallAsync(cluster.Inside, method, home.Tenant, null, keepContext: true);
@@ -98,7 +101,8 @@ public sealed class CallerMatrixTests(SqliteGrainCluster cluster) : IClassFixtur
             var permission = method.GetCustomAttribute<RequiresAttribute>()!.Permission;
             using var system = cluster.Tickets.EnterSystem();
             var refusal = await TryCallAsync(cluster.Inside, method, home.Tenant, null, keepContext: true);
-            (refusal is null).ShouldBe(permission is Permission.Internal or Permission.Public, $"{method.DeclaringType!.Name}.{method.Name}");
+            (refusal is null).ShouldBe(
+                permission is Permission.Internal or Permission.Public, $"{method.DeclaringType!.Name}.{method.Name}");
         }
     }
 
@@ -107,7 +111,8 @@ public sealed class CallerMatrixTests(SqliteGrainCluster cluster) : IClassFixtur
     {
         await using var hospital = await Hospital.RegisterAsync(cluster);
         var grain = cluster.Outside.GetGrain<IHospitalTenantGrain>(GrainKeys.Tenant(hospital.Tenant));
-        foreach (var ticket in new[] { cluster.Tickets.MintSystem(), cluster.Tickets.Mint(new Caller(Granted, AppRole.Admin, [], default)), "forged" })
+        var admin = cluster.Tickets.Mint(new Caller(Granted, AppRole.Admin, [], default));
+        foreach (var ticket in new[] { cluster.Tickets.MintSystem(), admin, "forged" })
         {
             var refusal = await TestTokens.CallAsync(null, () => grain.GetSealedCredentialsAsync(Ct), ticket);
             refusal.ShouldBeOfType<ProblemException>().Problems.Single().Code.ShouldBe("EHR-AUT-004");
@@ -208,7 +213,9 @@ public sealed class CallerMatrixTests(SqliteGrainCluster cluster) : IClassFixtur
             }
         }
 
-        return thrown is ProblemException refusal && refusal.Problems[0].Code.StartsWith("EHR-AUT-", StringComparison.Ordinal) ? refusal : null;
+        return thrown is ProblemException refusal && refusal.Problems[0].Code.StartsWith("EHR-AUT-", StringComparison.Ordinal)
+            ? refusal
+            : null;
     }
 
     private static string KeyOf(MethodInfo method, TenantId tenant) => method.DeclaringType!.Name switch

@@ -10,7 +10,10 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace EhrGrains.Grains.Tests.Callers;
 
-/// <summary>Access tokens as our token endpoint makes them, and as an attacker would: put together by hand, so that nothing is too wrong to be said.</summary>
+/// <summary>
+/// Access tokens as our token endpoint makes them, and as an attacker would: put together by hand, so that nothing is too wrong
+/// to be said.
+/// </summary>
 internal sealed class TestTokens
 {
     private readonly GrainCluster cluster;

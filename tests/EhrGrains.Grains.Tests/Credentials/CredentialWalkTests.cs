@@ -51,7 +51,8 @@ public sealed class CredentialWalkTests
     public void A_third_rotation_within_the_overlap_retires_the_oldest_at_once()
     {
         var credentials = Rotated(Rotated(Rotated([], Start), Start), Start);
-        credentials.Select(credential => credential.State).ShouldBe([CredentialState.Retired, CredentialState.Retiring, CredentialState.Active]);
+        credentials.Select(credential => credential.State)
+            .ShouldBe([CredentialState.Retired, CredentialState.Retiring, CredentialState.Active]);
         credentials[0].SealedSecret.ShouldBeNull();
     }
 
@@ -84,7 +85,8 @@ public sealed class CredentialWalkTests
     private static ImmutableArray<Credential> Rotated(ImmutableArray<Credential> before, DateTimeOffset now)
     {
         var version = CredentialWalk.NextVersion(before);
-        return CredentialWalk.Activate(CredentialWalk.Verify(CredentialWalk.Stage(before, New(version, now), now), version), version, now, Overlap);
+        return CredentialWalk.Activate(
+            CredentialWalk.Verify(CredentialWalk.Stage(before, New(version, now), now), version), version, now, Overlap);
     }
 
     private static ImmutableArray<Credential> Step(ImmutableArray<Credential> credentials, int what, DateTimeOffset now)
@@ -105,12 +107,14 @@ public sealed class CredentialWalkTests
     private static void CheckInvariants(ImmutableArray<Credential> credentials, DateTimeOffset now)
     {
         CredentialWalk.Published(credentials, now).Count().ShouldBeLessThanOrEqualTo(3);
-        credentials.Count(credential => credential.State is CredentialState.Staged or CredentialState.Verified).ShouldBeLessThanOrEqualTo(1);
+        credentials.Count(credential => credential.State is CredentialState.Staged or CredentialState.Verified)
+            .ShouldBeLessThanOrEqualTo(1);
         credentials.Count(credential => credential.State == CredentialState.Active).ShouldBeLessThanOrEqualTo(1);
         credentials.Count(credential => credential.State == CredentialState.Retiring).ShouldBeLessThanOrEqualTo(1);
         credentials.Where(credential => credential.State == CredentialState.Retired)
             .ShouldAllBe(credential => credential.SealedSecret == null && credential.PublicJwk == null);
-        credentials.Where(credential => credential.State != CredentialState.Retired).ShouldAllBe(credential => credential.SealedSecret != null);
+        credentials.Where(credential => credential.State != CredentialState.Retired)
+            .ShouldAllBe(credential => credential.SealedSecret != null);
         credentials.Select(credential => credential.Version).ShouldBeInOrder(SortDirection.Ascending);
         credentials.Length.ShouldBeLessThanOrEqualTo(CredentialWalk.RecordsMax + 3);
     }

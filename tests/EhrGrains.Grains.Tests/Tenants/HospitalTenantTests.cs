@@ -7,9 +7,11 @@ using Microsoft.Extensions.DependencyInjection;
 
 namespace EhrGrains.Grains.Tests.Tenants;
 
-public sealed class HospitalTenantOnSqliteTests(SqliteGrainCluster cluster) : HospitalTenantTests(cluster), IClassFixture<SqliteGrainCluster>;
+public sealed class HospitalTenantOnSqliteTests(SqliteGrainCluster cluster)
+    : HospitalTenantTests(cluster), IClassFixture<SqliteGrainCluster>;
 
-public sealed class HospitalTenantOnPostgresTests(PostgresGrainCluster cluster) : HospitalTenantTests(cluster), IClassFixture<PostgresGrainCluster>;
+public sealed class HospitalTenantOnPostgresTests(PostgresGrainCluster cluster)
+    : HospitalTenantTests(cluster), IClassFixture<PostgresGrainCluster>;
 
 public abstract class HospitalTenantTests(GrainCluster fixture)
 {
@@ -79,7 +81,8 @@ public abstract class HospitalTenantTests(GrainCluster fixture)
         await cluster.Cluster.DeactivateAsync(hospital.Grain);
         var after = await hospital.Grain.DescribeAsync(Ct);
         TenantSpecRules.Differences(before.Spec, after.Spec).ShouldBeEmpty();
-        (after.Version, after.Lifecycle, after.PinnedTokenEndpoint).ShouldBe((before.Version, before.Lifecycle, before.PinnedTokenEndpoint));
+        (after.Version, after.Lifecycle, after.PinnedTokenEndpoint)
+            .ShouldBe((before.Version, before.Lifecycle, before.PinnedTokenEndpoint));
         after.Credentials.ShouldBe(before.Credentials);
     }
 
@@ -140,7 +143,8 @@ public abstract class HospitalTenantTests(GrainCluster fixture)
         await using var hospital = await Hospital.OpenAsync(cluster);
         using var admin = cluster.EnterAdmin();
         (await hospital.Grain.ChangeLifecycleAsync(Lifecycle.Offboarded, "contract ended", Ct)).Lifecycle.ShouldBe(Lifecycle.Offboarded);
-        (await hospital.Grain.DescribeAsync(Ct)).Credentials.ShouldAllBe(credential => credential.State == Contracts.Credentials.CredentialState.Retired);
+        (await hospital.Grain.DescribeAsync(Ct)).Credentials.ShouldAllBe(
+            credential => credential.State == Contracts.Credentials.CredentialState.Retired);
 
         await cluster.Cluster.DeactivateAsync(hospital.Grain);
         await RefusedAsync("EHR-TEN-102", () => hospital.Grain.DescribeAsync(Ct));

@@ -21,7 +21,8 @@ public sealed class TokenPolicyTests
     public void A_token_goes_from_fresh_to_due_to_gone_and_never_back() => Gen.Int[1, 86_400].Sample(life =>
     {
         var token = New(7, TimeSpan.FromSeconds(life));
-        var moments = Enumerable.Range(0, 101).Select(percent => Start + (TimeSpan.FromSeconds(life) * percent / 100)).Append(token.RefreshAt);
+        var moments = Enumerable.Range(0, 101).Select(percent => Start + (TimeSpan.FromSeconds(life) * percent / 100))
+            .Append(token.RefreshAt);
         var uses = moments.Order().Select(moment => TokenPolicy.Judge(token, 0, moment)).ToList();
         uses.ShouldBe(uses.Order());
         uses[0].ShouldBe(TokenUse.Fresh);
@@ -41,7 +42,8 @@ public sealed class TokenPolicyTests
     [Fact]
     public void The_back_off_grows_to_a_minute_and_honours_what_was_asked_for_within_reason()
     {
-        Enumerable.Range(1, 8).Select(failures => TokenPolicy.BackOff(failures, null, 0).TotalSeconds).ShouldBe([1, 2, 4, 8, 16, 32, 60, 60]);
+        Enumerable.Range(1, 8).Select(failures => TokenPolicy.BackOff(failures, null, 0).TotalSeconds)
+            .ShouldBe([1, 2, 4, 8, 16, 32, 60, 60]);
         TokenPolicy.BackOff(1, TimeSpan.FromSeconds(90), 0).ShouldBe(TimeSpan.FromSeconds(90));
         TokenPolicy.BackOff(1, TimeSpan.FromDays(999), 0).ShouldBe(TimeSpan.FromMinutes(10));
         TokenPolicy.BackOff(1, TimeSpan.FromDays(-1), 0).ShouldBe(TimeSpan.FromSeconds(1));

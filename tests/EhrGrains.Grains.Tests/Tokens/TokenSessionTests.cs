@@ -9,7 +9,8 @@ namespace EhrGrains.Grains.Tests.Tokens;
 
 public sealed class TokenSessionOnSqliteTests(SqliteGrainCluster cluster) : TokenSessionTests(cluster), IClassFixture<SqliteGrainCluster>;
 
-public sealed class TokenSessionOnPostgresTests(PostgresGrainCluster cluster) : TokenSessionTests(cluster), IClassFixture<PostgresGrainCluster>;
+public sealed class TokenSessionOnPostgresTests(PostgresGrainCluster cluster)
+    : TokenSessionTests(cluster), IClassFixture<PostgresGrainCluster>;
 
 public abstract class TokenSessionTests(GrainCluster fixture)
 {
@@ -79,7 +80,8 @@ public abstract class TokenSessionTests(GrainCluster fixture)
         var first = (await Hand(0).GetAsync(hospital.Tenant, 0, Ct)).Token!;
         await Hand(1).GetAsync(hospital.Tenant, 0, Ct);
 
-        var results = await Task.WhenAll(Enumerable.Range(0, 50).Select(i => Hand(i % 2).GetAsync(hospital.Tenant, first.Serial, Ct).AsTask()));
+        var results = await Task.WhenAll(
+            Enumerable.Range(0, 50).Select(i => Hand(i % 2).GetAsync(hospital.Tenant, first.Serial, Ct).AsTask()));
 
         results.ShouldAllBe(result => result.Token!.Serial == first.Serial + 1);
         hospital.TokenRequests.ShouldBe(2);
@@ -150,7 +152,9 @@ public abstract class TokenSessionTests(GrainCluster fixture)
         await using var hospital = await Hospital.OpenAsync(cluster);
         using (cluster.EnterAdmin())
         {
-            (await hospital.Grain.RotateCredentialAsync(new NewCredential { Method = ClientAuthMethod.PrivateKeyJwtEs384 }, Ct)).Succeeded.ShouldBeTrue();
+            var rotation = await hospital.Grain.RotateCredentialAsync(
+                new NewCredential { Method = ClientAuthMethod.PrivateKeyJwtEs384 }, Ct);
+            rotation.Succeeded.ShouldBeTrue();
         }
 
         hospital.Refused[hospital.KeyIds.Last()] = true;
@@ -222,7 +226,8 @@ public abstract class TokenSessionTests(GrainCluster fixture)
 
 internal static class TokenSessionCalls
 {
-    internal static async Task ResetAsyncAsSystem(this ITokenSessionGrain session, GrainCluster cluster, CancellationToken cancellationToken)
+    internal static async Task ResetAsyncAsSystem(
+        this ITokenSessionGrain session, GrainCluster cluster, CancellationToken cancellationToken)
     {
         using var system = cluster.Tickets.EnterSystem();
         await session.ResetAsync(cancellationToken);
