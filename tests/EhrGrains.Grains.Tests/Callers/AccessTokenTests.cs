@@ -104,11 +104,8 @@ public sealed class AccessTokenTests(SqliteGrainCluster cluster) : IClassFixture
         var jwk = JsonWebKeyConverter.ConvertFromECDsaSecurityKey(new ECDsaSecurityKey(ECDsa.Create(other.ExportParameters(false))));
         switch (attack)
         {
-            case "none" or "none, capital":
-                header["alg"] = attack == "none" ? "none" : "NoNe";
-                return $"{TestTokens.Encode(header.ToJsonString())}.{TestTokens.Encode(payload.ToJsonString())}.";
-            case "no signature":
-                return $"{TestTokens.Encode(header.ToJsonString())}.{TestTokens.Encode(payload.ToJsonString())}.";
+            case "none": header["alg"] = "none"; break;
+            case "none, capital": header["alg"] = "NoNe"; break;
             case "HS256 with the public key" or "HS384 with the public key as PEM":
                 return Hmac(tokens, header, payload, attack);
             case "another key, its own kid": header["kid"] = "theirs"; break;
@@ -148,6 +145,7 @@ public sealed class AccessTokenTests(SqliteGrainCluster cluster) : IClassFixture
         var body = payload.ToJsonString();
         return attack switch
         {
+            "none" or "none, capital" or "no signature" => $"{TestTokens.Encode(head)}.{TestTokens.Encode(body)}.",
             "duplicate header" => tokens.Sign(head.Replace("{", "{\"alg\":\"none\",", StringComparison.Ordinal), body),
             "duplicate claim" => tokens.Sign(head, body.Replace("}", ",\"exp\":9999999999}", StringComparison.Ordinal)),
             "duplicate role" => tokens.Sign(head, body.Replace("{", "{\"role\":\"application\",", StringComparison.Ordinal)),
