@@ -6,11 +6,15 @@ namespace EhrGrains.Connect;
 /// <summary>The bounds of everything that is said to and heard from a hospital. Section <c>EhrGrains:Connect</c>.</summary>
 public sealed class ConnectOptions
 {
-    /// <summary>How long opening a connection may take, TLS included. 1 s – 30 s; default 5 s: a hospital behind a VPN answers in less.</summary>
+    /// <summary>
+    /// How long opening a connection may take, TLS included. 1 s – 30 s; default 5 s: a hospital behind a VPN answers in less.
+    /// </summary>
     [Range(typeof(TimeSpan), "00:00:01", "00:00:30")]
     public TimeSpan ConnectTimeout { get; set; } = TimeSpan.FromSeconds(5);
 
-    /// <summary>How long the EHR may take to begin its answer, each time it is asked. 1 s – 2 min; default 20 s: a wide search takes several.</summary>
+    /// <summary>
+    /// How long the EHR may take to begin its answer, each time it is asked. 1 s – 2 min; default 20 s: a wide search takes several.
+    /// </summary>
     [Range(typeof(TimeSpan), "00:00:01", "00:02:00")]
     public TimeSpan AttemptTimeout { get; set; } = TimeSpan.FromSeconds(20);
 
@@ -59,11 +63,15 @@ public sealed class ConnectOptions
     [Range(typeof(TimeSpan), "00:00:30", "00:05:00")]
     public TimeSpan AssertionLifetime { get; set; } = TimeSpan.FromMinutes(2);
 
-    /// <summary>How often a safe request is tried again. 0 – 5; default 2: more would spend the site budget on a hospital that is down.</summary>
+    /// <summary>
+    /// How often a safe request is tried again. 0 – 5; default 2: more would spend the site budget on a hospital that is down.
+    /// </summary>
     [Range(0, 5)]
     public int RetriesMax { get; set; } = 2;
 
-    /// <summary>The first wait before another try; each further one is about twice as long, with jitter. 10 ms – 10 s; default 250 ms.</summary>
+    /// <summary>
+    /// The first wait before another try; each further one is about twice as long, with jitter. 10 ms – 10 s; default 250 ms.
+    /// </summary>
     [Range(typeof(TimeSpan), "00:00:00.01", "00:00:10")]
     public TimeSpan RetryDelay { get; set; } = TimeSpan.FromMilliseconds(250);
 
@@ -90,7 +98,9 @@ public sealed class ConnectOptions
     [Range(typeof(TimeSpan), "00:00:01", "00:10:00")]
     public TimeSpan CircuitBreak { get; set; } = TimeSpan.FromSeconds(30);
 
-    /// <summary>Tenants whose circuit is remembered. 1 – 100,000; default 10,000; the longest unused is forgotten first, that is, closed.</summary>
+    /// <summary>
+    /// Tenants whose circuit is remembered. 1 – 100,000; default 10,000; the longest unused is forgotten first, that is, closed.
+    /// </summary>
     [Range(1, 100_000)]
     public int CircuitsMax { get; set; } = 10_000;
 

@@ -45,7 +45,8 @@ internal sealed class EgressGuard : DelegatingHandler
         {
             throw new EgressRefusedException(
                 EgressRefusal.Scheme,
-                "Only https leaves here. Plain http is for a loopback address in a sandbox: name it in connection.privateNetworks (127.0.0.1/32).");
+                "Only https leaves here. Plain http is for a loopback address in a sandbox: "
+                + "name it in connection.privateNetworks (127.0.0.1/32).");
         }
 
         return base.SendAsync(request, cancellationToken);

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Diagnostics.CodeAnalysis;
+using System.Globalization;
 
 namespace EhrGrains.Connect.Egress;
 
@@ -84,7 +85,8 @@ public readonly record struct Origin
     {
         foreach (var c in url)
         {
-            if (char.IsControl(c) || char.IsWhiteSpace(c) || char.IsSurrogate(c) || char.GetUnicodeCategory(c) is System.Globalization.UnicodeCategory.Format)
+            if (char.IsControl(c) || char.IsWhiteSpace(c) || char.IsSurrogate(c)
+                || char.GetUnicodeCategory(c) == UnicodeCategory.Format)
             {
                 return true;
             }

@@ -31,7 +31,8 @@ internal sealed class PooledBody : IDisposable
 
     public int Length { get; }
 
-    public ReadOnlyMemory<byte> Memory => buffer is null ? throw new ObjectDisposedException(nameof(PooledBody)) : buffer.AsMemory(0, Length);
+    public ReadOnlyMemory<byte> Memory =>
+        buffer is null ? throw new ObjectDisposedException(nameof(PooledBody)) : buffer.AsMemory(0, Length);
 
     public void Dispose()
     {

@@ -8,6 +8,8 @@ internal static class RetryAfter
     /// <summary>No server is waited for longer on its own word; a maintenance of hours is asked after every ten minutes.</summary>
     public static readonly TimeSpan Max = TimeSpan.FromMinutes(10);
 
+    private const NumberStyles Seconds = NumberStyles.AllowLeadingSign | NumberStyles.AllowDecimalPoint;
+
     /// <summary>The wait, within 0 and <see cref="Max"/>; null when the header is absent or says nothing.</summary>
     public static TimeSpan? Of(HttpResponseMessage response, DateTimeOffset now) =>
         response.Headers.TryGetValues("Retry-After", out var values)
@@ -23,7 +25,7 @@ internal static class RetryAfter
             return null;
         }
 
-        if (double.TryParse(value, NumberStyles.AllowLeadingSign | NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var seconds)
+        if (double.TryParse(value, Seconds, CultureInfo.InvariantCulture, out var seconds)
             && !double.IsNaN(seconds))
         {
             return TimeSpan.FromSeconds(Math.Clamp(seconds, 0, Max.TotalSeconds));

@@ -60,7 +60,8 @@ public sealed class EhrAnswer : IDisposable
     /// <inheritdoc/>
     public override string ToString() => $"EhrAnswer {Status} {Failure}";
 
-    internal static EhrAnswer Failed(EhrFailure failure, int status = 0, TimeSpan? retryAfter = null, Problem? problem = null, PooledBody? body = null) =>
+    internal static EhrAnswer Failed(
+        EhrFailure failure, int status = 0, TimeSpan? retryAfter = null, Problem? problem = null, PooledBody? body = null) =>
         new(failure, problem ?? EhrProblems.Of(failure), body) { Status = status, RetryAfter = retryAfter };
 
     internal static EhrAnswer Succeeded(int status, PooledBody body, string? eTag, DateTimeOffset? lastModified) =>

@@ -81,9 +81,12 @@ public sealed partial class EhrClient
                 Delay = options.RetryDelay,
                 MaxDelay = options.RetryAfterWaitMax > options.RetryDelay ? options.RetryAfterWaitMax : options.RetryDelay,
                 ShouldHandle = args => ValueTask.FromResult(
-                    args.Outcome.Result is { } answer && IsWorthAnotherTry(answer.Failure) && !(answer.RetryAfter > options.RetryAfterWaitMax)),
+                    args.Outcome.Result is { } answer
+                    && IsWorthAnotherTry(answer.Failure)
+                    && !(answer.RetryAfter > options.RetryAfterWaitMax)),
                 // Null: the back-off above.
-                DelayGenerator = static args => ValueTask.FromResult(args.Outcome.Result?.RetryAfter is { } wait && wait > TimeSpan.Zero ? wait : (TimeSpan?)null),
+                DelayGenerator = static args => ValueTask.FromResult(
+                    args.Outcome.Result?.RetryAfter is { } wait && wait > TimeSpan.Zero ? wait : (TimeSpan?)null),
             });
         }
 
@@ -96,14 +99,17 @@ public sealed partial class EhrClient
 
     private async Task<EhrAnswer> SendWholeAsync(Call call, CancellationToken cancellationToken)
     {
-        if (!Origin.TryParse(call.Connection.BaseUrl, out var origin) || !Origin.TryParse(call.Request.Url, out var target) || target != origin)
+        if (!Origin.TryParse(call.Connection.BaseUrl, out var origin)
+            || !Origin.TryParse(call.Request.Url, out var target)
+            || target != origin)
         {
             return EhrAnswer.Failed(EhrFailure.ForeignOrigin);
         }
 
         try
         {
-            return await whole.ExecuteAsync(static (state, ct) => state.Client.TryAsync(state.Call, ct), (Client: this, Call: call), cancellationToken);
+            return await whole.ExecuteAsync(
+                static (state, ct) => state.Client.TryAsync(state.Call, ct), (Client: this, Call: call), cancellationToken);
         }
         catch (TimeoutRejectedException)
         {
@@ -242,7 +248,8 @@ public sealed partial class EhrClient
             await call.Access.Throttled(retryAfter, status);
         }
 
-        if (failure is not (EhrFailure.None or EhrFailure.Forbidden or EhrFailure.NotFound or EhrFailure.Rejected or EhrFailure.ServerError))
+        if (failure is not (EhrFailure.None
+            or EhrFailure.Forbidden or EhrFailure.NotFound or EhrFailure.Rejected or EhrFailure.ServerError))
         {
             return EhrAnswer.Failed(failure, status, retryAfter);
         }

@@ -123,7 +123,8 @@ internal static class EhrProblems
         EhrFailure.Redirected => "The hospital answered with a redirect, which is not followed with credentials. "
             + "If the hospital has moved, update connection.baseUrl.",
         EhrFailure.UnexpectedStatus => "The hospital answered with a status that does not belong to this request. Ask the hospital.",
-        EhrFailure.NotFhir => "The hospital answered with something that is not FHIR JSON, such as a sign-in page. Check connection.baseUrl.",
+        EhrFailure.NotFhir => "The hospital answered with something that is not FHIR JSON, such as a sign-in page. "
+            + "Check connection.baseUrl.",
         EhrFailure.Truncated => "The hospital's answer was cut off. Try again, with a smaller _count.",
         EhrFailure.TooLarge => "The hospital's answer is larger than the bound. Ask with a smaller _count.",
         EhrFailure.TooSlow => "The hospital's answer came too slowly to be waited for. Try again, with a smaller _count.",

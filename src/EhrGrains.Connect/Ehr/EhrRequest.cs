@@ -29,7 +29,8 @@ public sealed record EhrRequest
 /// <summary>How one request gets what it needs to be sent, and says what came of it.</summary>
 /// <param name="Permit">Waits for the right to send one request; called before each attempt.</param>
 /// <param name="Token">A token; the number is the serial of one that the EHR answered 401 to, or 0.</param>
-/// <param name="Throttled">The EHR answered with this status, 429 or 503, and named this wait or none: nothing should be sent until it is over.</param>
+/// <param name="Throttled">The EHR answered with this status, 429 or 503, and named this wait or none: nothing should be sent until it is
+/// over.</param>
 /// <param name="Lane">Who the request is made for.</param>
 public sealed record EhrAccess(
     Func<CancellationToken, ValueTask<BudgetPermit>> Permit,

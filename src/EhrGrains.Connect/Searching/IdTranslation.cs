@@ -33,7 +33,8 @@ internal sealed class IdTranslation(string gatewayBase, Func<string, string?> al
     }
 
     /// <summary>The EHR's id of a normalized one; null when it was never given out.</summary>
-    public string? ToOriginal(string id) => ResourceIds.TryToOriginal(id, out var original) ? original : ResourceIds.IsAlias(id) ? alias(id) : null;
+    public string? ToOriginal(string id) =>
+        ResourceIds.TryToOriginal(id, out var original) ? original : ResourceIds.IsAlias(id) ? alias(id) : null;
 
     /// <summary>The aliases in a value.</summary>
     public IEnumerable<string> AliasesIn(string value) => Split(value).Select(part => Parse(part).Id).Where(ResourceIds.IsAlias);

@@ -18,7 +18,10 @@ internal static class NextLink
     public static SearchPlan Plan(string next, TenantSpec tenant, VendorProfile profile)
     {
         var baseUri = new Uri(tenant.Connection.BaseUrl.TrimEnd('/') + "/");
-        if (next.Length > LengthMax || !TryResolve(next, baseUri, out var uri) || Origin.Of(uri) != Origin.Of(baseUri) || !IsUnder(uri, baseUri))
+        if (next.Length > LengthMax
+            || !TryResolve(next, baseUri, out var uri)
+            || Origin.Of(uri) != Origin.Of(baseUri)
+            || !IsUnder(uri, baseUri))
         {
             return SearchPlanner.Refuse(PlanIssues.ForeignNext());
         }
@@ -30,11 +33,8 @@ internal static class NextLink
             url = WithAlways(url, uri, AlwaysParameters.Of(tenant, profile, problems), problems);
         }
 
-        return new SearchPlan
-        {
-            Request = problems.Count > 0 ? null : new EhrRequest { Method = HttpMethod.Get, Url = url, Op = "page", ResourceType = TypeOf(uri, baseUri, profile) },
-            Problems = problems,
-        };
+        var request = new EhrRequest { Method = HttpMethod.Get, Url = url, Op = "page", ResourceType = TypeOf(uri, baseUri, profile) };
+        return new SearchPlan { Request = problems.Count > 0 ? null : request, Problems = problems };
     }
 
     private static bool TryResolve(string next, Uri baseUri, out Uri uri)
@@ -90,7 +90,8 @@ internal static class NextLink
             }
             else if (there.Count == 0)
             {
-                url += $"{(url.Contains('?', StringComparison.Ordinal) ? '&' : '?')}{Uri.EscapeDataString(parameter.Name)}={Uri.EscapeDataString(parameter.Value)}";
+                var joint = url.Contains('?', StringComparison.Ordinal) ? '&' : '?';
+                url += $"{joint}{Uri.EscapeDataString(parameter.Name)}={Uri.EscapeDataString(parameter.Value)}";
             }
         }
 

@@ -2,13 +2,16 @@ using EhrGrains.Fhir.Outcomes;
 
 namespace EhrGrains.Connect.Searching;
 
-/// <summary>The planner's issues: what is wrong and what to do. None holds a value; a name is repeated only when it looks like one.</summary>
+/// <summary>
+/// The planner's issues: what is wrong and what to do. None holds a value; a name is repeated only when it looks like one.
+/// </summary>
 internal static class PlanIssues
 {
     private const int NameLengthMax = 64;
 
     public static OutcomeIssue UnknownType(string type) => Error(
-        "not-supported", "EHR-PLN-001", null, $"{Name(type, "This resource type")} is not served by this hospital. Its metadata lists what is.");
+        "not-supported", "EHR-PLN-001", null,
+        $"{Name(type, "This resource type")} is not served by this hospital. Its metadata lists what is.");
 
     public static OutcomeIssue NotSearchable(string type) => Error(
         "not-supported", "EHR-PLN-002", null, $"{type} cannot be searched at this hospital, only read.");
@@ -39,10 +42,15 @@ internal static class PlanIssues
         "forbidden", "EHR-PLN-009", name, "The gateway sets this parameter itself, for the tenant that was asked. Leave it out.");
 
     public static OutcomeIssue BadCount() => Error(
-        "value", "EHR-PLN-010", "_count", "_count is a whole number of at least 1, given once. To count only, ask for one and read Bundle.total.");
+        "value", "EHR-PLN-010", "_count",
+        "_count is a whole number of at least 1, given once. To count only, ask for one and read Bundle.total.");
 
     public static OutcomeIssue CountLowered(int used) => new(
-        "information", "informational", $"_count was lowered to {used}, the most that is served at once.", "EHR-PLN-011", Expression("_count"));
+        "information",
+        "informational",
+        $"_count was lowered to {used}, the most that is served at once.",
+        "EHR-PLN-011",
+        Expression("_count"));
 
     public static OutcomeIssue Missing(string type, IReadOnlyList<IReadOnlyList<string>> combinations) => Error(
         "required",
@@ -54,7 +62,10 @@ internal static class PlanIssues
         "not-found", "EHR-PLN-013", name, "The id is not one that this tenant's answers gave out.");
 
     public static OutcomeIssue NoSetting(string setting) => Error(
-        "exception", "EHR-PLN-014", null, $"The tenant lacks the setting '{setting}', which its EHR needs. The operator states it in connection.settings.{setting}.");
+        "exception",
+        "EHR-PLN-014",
+        null,
+        $"The tenant lacks the setting '{setting}', which its EHR needs. The operator states it in connection.settings.{setting}.");
 
     public static OutcomeIssue ForeignNext() => Error(
         "security",
@@ -64,7 +75,8 @@ internal static class PlanIssues
         + "If the hospital has moved, the operator updates connection.baseUrl.");
 
     public static OutcomeIssue OtherTenantNext(string name) => Error(
-        "security", "EHR-PLN-016", name, "The hospital's link to the next page leads to another tenant of the same EHR, and was not followed.");
+        "security", "EHR-PLN-016", name,
+        "The hospital's link to the next page leads to another tenant of the same EHR, and was not followed.");
 
     /// <summary>The name, when it has the form of a parameter or type name; what a caller typed by mistake may be anything.</summary>
     private static string Name(string name, string otherwise) =>

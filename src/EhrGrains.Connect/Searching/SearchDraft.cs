@@ -20,7 +20,8 @@ internal sealed class SearchDraft(FhirSearch search, TenantSpec tenant, VendorPr
     // FHIR R4 search.html#modifiers, and those of _include; a type name is a modifier of references.
     private static readonly FrozenSet<string> Modifiers = FrozenSet.ToFrozenSet(
         [
-            "missing", "exact", "contains", "text", "in", "below", "above", "not-in", "not", "identifier", "of-type", "ofType", "iterate", "recurse",
+            "missing", "exact", "contains", "text", "in", "below", "above", "not-in", "not", "identifier",
+            "of-type", "ofType", "iterate", "recurse",
         ],
         StringComparer.Ordinal);
 
@@ -149,12 +150,15 @@ internal sealed class SearchDraft(FhirSearch search, TenantSpec tenant, VendorPr
         if (personal && profile.Search.Post)
         {
             // Everything goes in the body and nothing in the URL: servers differ on which of the two they read when both are given.
-            return new EhrRequest { Method = HttpMethod.Post, Url = url + "/_search", Form = sent, Op = "search", ResourceType = search.Type };
+            return Request(HttpMethod.Post, url + "/_search", sent);
         }
 
         var query = string.Join('&', sent.Select(static p => $"{Uri.EscapeDataString(p.Name)}={Uri.EscapeDataString(p.Value)}"));
-        return new EhrRequest { Method = HttpMethod.Get, Url = query.Length > 0 ? $"{url}?{query}" : url, Op = "search", ResourceType = search.Type };
+        return Request(HttpMethod.Get, query.Length > 0 ? $"{url}?{query}" : url, null);
     }
+
+    private EhrRequest Request(HttpMethod method, string url, List<SearchParameter>? form) =>
+        new() { Method = method, Url = url, Form = form, Op = "search", ResourceType = search.Type };
 
     // Other modifiers say that the value is something else than an id: :identifier, :missing.
     private bool HoldsIds(ParameterName name) =>

@@ -69,7 +69,9 @@ public static class SearchPlanner
         };
     }
 
-    /// <summary>Plans the next page, where the EHR's own link leads: only to the same server, under its FHIR base URL, for the same tenant.</summary>
+    /// <summary>
+    /// Plans the next page, where the EHR's own link leads: only to the same server, under its FHIR base URL, for the same tenant.
+    /// </summary>
     public static SearchPlan PlanNext(string nextUrl, TenantSpec tenant, VendorProfile profile)
     {
         ArgumentNullException.ThrowIfNull(nextUrl);

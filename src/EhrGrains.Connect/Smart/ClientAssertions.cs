@@ -14,9 +14,17 @@ internal static class ClientAssertions
     private static readonly CryptoProviderFactory NoCache = new() { CacheSignatureProviders = false };
     private static readonly JsonWebTokenHandler Handler = new() { SetDefaultTimesOnTokenCreation = false };
 
-    /// <summary>One assertion, good for one request: its <c>jti</c> has 128 random bits and it ends after <paramref name="lifetime"/>.</summary>
+    /// <summary>
+    /// One assertion, good for one request: its <c>jti</c> has 128 random bits and it ends after <paramref name="lifetime"/>.
+    /// </summary>
     public static string Create(
-        string clientId, string audience, ClientAuthMethod method, string keyId, ReadOnlySpan<byte> pkcs8, DateTimeOffset now, TimeSpan lifetime)
+        string clientId,
+        string audience,
+        ClientAuthMethod method,
+        string keyId,
+        ReadOnlySpan<byte> pkcs8,
+        DateTimeOffset now,
+        TimeSpan lifetime)
     {
         using var key = ClientKeys.Import(method, pkcs8);
         SecurityKey securityKey = key is ECDsa ec ? new ECDsaSecurityKey(ec) : new RsaSecurityKey((RSA)key);

@@ -6,7 +6,9 @@ namespace EhrGrains.Connect.Smart;
 /// <summary>Which URLs may be a token endpoint: credentials are sent there.</summary>
 internal static class Endpoints
 {
-    /// <summary>Null when the URL may be used, else why not. Its host need not be the FHIR server's: athenahealth's issuer is at Okta.</summary>
+    /// <summary>
+    /// Null when the URL may be used, else why not. Its host need not be the FHIR server's: athenahealth's issuer is at Okta.
+    /// </summary>
     public static Problem? Check(string url, ConnectionSpec connection) =>
         Origin.TryParse(url, out _) && EgressGuard.AllowsScheme(new Uri(url), AddressRules.For(connection.PrivateNetworks))
             ? null

@@ -7,8 +7,8 @@ namespace EhrGrains.Connect.Smart;
 internal static class Scopes
 {
     /// <summary>
-    /// What the operator stated for the connection; else what the vendor profile can serve, written as the vendor writes it: version 1 or 2,
-    /// one wildcard or one scope a type.
+    /// What the operator stated for the connection; else what the vendor profile can serve, written as the vendor writes it: version 1 or
+    /// 2, one wildcard or one scope a type.
     /// </summary>
     public static string Compose(ConnectionSpec connection, VendorProfile profile)
     {

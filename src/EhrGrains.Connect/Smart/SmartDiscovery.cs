@@ -26,8 +26,9 @@ public sealed record DiscoveryResult
 }
 
 /// <summary>
-/// Finds a hospital's token endpoint: what the operator stated, else <c>.well-known/smart-configuration</c> under the FHIR base URL (SMART App
-/// Launch 2.2, conformance), else the deprecated <c>oauth-uris</c> extension of the CapabilityStatement, which older servers alone have.
+/// Finds a hospital's token endpoint: what the operator stated, else <c>.well-known/smart-configuration</c> under the FHIR base URL (SMART
+/// App Launch 2.2, conformance), else the deprecated <c>oauth-uris</c> extension of the CapabilityStatement, which older servers alone
+/// have.
 /// </summary>
 public sealed class SmartDiscovery(EgressClients egress, ConnectOptions options, TimeProvider time)
 {
@@ -49,13 +50,17 @@ public sealed class SmartDiscovery(EgressClients egress, ConnectOptions options,
         {
             return new DiscoveryResult
             {
-                Failure = new Problem("EHR-TOK-028", "connection.baseUrl", "The FHIR base URL is not an absolute https URL. State it as the hospital published it."),
+                Failure = new Problem(
+                    "EHR-TOK-028",
+                    "connection.baseUrl",
+                    "The FHIR base URL is not an absolute https URL. State it as the hospital published it."),
             };
         }
 
         // Appended to the base even when that has a path, unlike RFC 8615.
         var baseUri = new Uri(connection.BaseUrl.TrimEnd('/') + "/");
-        var wellKnown = await GetAsync(tenant, connection, new Uri(baseUri, ".well-known/smart-configuration"), "application/json", cancellationToken);
+        var wellKnown = await GetAsync(
+            tenant, connection, new Uri(baseUri, ".well-known/smart-configuration"), "application/json", cancellationToken);
         using (wellKnown.Document)
         {
             if (wellKnown.Document is { } document && ReadConfiguration(document.RootElement, baseUri) is { } found)
@@ -87,7 +92,8 @@ public sealed class SmartDiscovery(EgressClients egress, ConnectOptions options,
     private static DiscoveryResult Checked(DiscoveryResult found, ConnectionSpec connection) =>
         Endpoints.Check(found.TokenEndpoint!, connection) is { } problem ? new DiscoveryResult { Failure = problem } : found;
 
-    private async Task<Fetched> GetAsync(TenantId tenant, ConnectionSpec connection, Uri uri, string accept, CancellationToken cancellationToken)
+    private async Task<Fetched> GetAsync(
+        TenantId tenant, ConnectionSpec connection, Uri uri, string accept, CancellationToken cancellationToken)
     {
         using var deadline = new CancellationTokenSource(options.TokenTimeout, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, deadline.Token);
@@ -95,12 +101,16 @@ public sealed class SmartDiscovery(EgressClients egress, ConnectOptions options,
         {
             using var request = new HttpRequestMessage(HttpMethod.Get, uri);
             request.Headers.Accept.Add(new MediaTypeWithQualityHeaderValue(accept));
-            using var response = await egress.For(tenant, connection).SendAsync(request, HttpCompletionOption.ResponseHeadersRead, either.Token);
+            using var response = await egress.For(tenant, connection)
+                .SendAsync(request, HttpCompletionOption.ResponseHeadersRead, either.Token);
             var status = (int)response.StatusCode;
             if (response.StatusCode != HttpStatusCode.OK)
             {
                 return status is 408 or 429 or >= 500
-                    ? Fetched.No("EHR-TOK-022", $"Discovery at the FHIR server was answered {status}. It is asked again; if this lasts, ask the hospital.", true)
+                    ? Fetched.No(
+                        "EHR-TOK-022",
+                        $"Discovery at the FHIR server was answered {status}. It is asked again; if this lasts, ask the hospital.",
+                        true)
                     : default;
             }
 
@@ -108,13 +118,18 @@ public sealed class SmartDiscovery(EgressClients egress, ConnectOptions options,
                 response.Content, BodyBounds.Of(options, options.DiscoveryBytesMax), time, either.Token);
             using (body)
             {
-                return body is null ? Fetched.No("EHR-TOK-023", $"The FHIR server's discovery document was {Said(outcome)}.", outcome != BodyOutcome.TooLarge)
+                return body is null
+                    ? Fetched.No(
+                        "EHR-TOK-023", $"The FHIR server's discovery document was {Said(outcome)}.", outcome != BodyOutcome.TooLarge)
                     : new Fetched(Parse(body.Memory), null, false);
             }
         }
         catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
         {
-            return Fetched.No("EHR-TOK-024", "The FHIR server did not answer discovery in time. It is asked again; if this lasts, ask the hospital.", true);
+            return Fetched.No(
+                "EHR-TOK-024",
+                "The FHIR server did not answer discovery in time. It is asked again; if this lasts, ask the hospital.",
+                true);
         }
         catch (HttpRequestException e)
         {
@@ -214,6 +229,7 @@ public sealed class SmartDiscovery(EgressClients egress, ConnectOptions options,
 
     private readonly record struct Fetched(JsonDocument? Document, Problem? Failure, bool Transient)
     {
-        public static Fetched No(string code, string message, bool transient) => new(null, new Problem(code, "connection.baseUrl", message), transient);
+        public static Fetched No(string code, string message, bool transient) =>
+            new(null, new Problem(code, "connection.baseUrl", message), transient);
     }
 }

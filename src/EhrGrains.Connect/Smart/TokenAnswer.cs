@@ -12,7 +12,9 @@ public sealed record TokenAnswer
     /// </summary>
     public TimeSpan? ExpiresIn { get; init; }
 
-    /// <summary>The granted scopes, which may be fewer than were asked for; those asked for when the answer names none (RFC 6749 §5.1).</summary>
+    /// <summary>
+    /// The granted scopes, which may be fewer than were asked for; those asked for when the answer names none (RFC 6749 §5.1).
+    /// </summary>
     public string? Scope { get; init; }
 
     /// <summary>Why there is no token; null on success. Never holds text of the answer.</summary>

@@ -17,8 +17,13 @@ internal static class TokenAnswers
     private static readonly TimeSpan LifetimeMax = TimeSpan.FromDays(1);
 
     public static TokenAnswer Fail(
-        string code, string message, bool transient = false, bool invalidClient = false, TimeSpan? retryAfter = null) =>
-        new() { Failure = new Problem(code, "connection", message), Transient = transient, InvalidClient = invalidClient, RetryAfter = retryAfter };
+        string code, string message, bool transient = false, bool invalidClient = false, TimeSpan? retryAfter = null) => new()
+        {
+            Failure = new Problem(code, "connection", message),
+            Transient = transient,
+            InvalidClient = invalidClient,
+            RetryAfter = retryAfter,
+        };
 
     public static TokenAnswer Classify(TokenResponse response, string asked, TimeSpan lifetimeDefault, DateTimeOffset now)
     {
@@ -32,7 +37,9 @@ internal static class TokenAnswers
         {
             return json is { } answer
                 ? OfSuccess(answer, asked, lifetimeDefault)
-                : Fail("EHR-TOK-003", "The token endpoint answered something that is not JSON. Check that the URL is that of the token endpoint.");
+                : Fail(
+                    "EHR-TOK-003",
+                    "The token endpoint answered something that is not JSON. Check that the URL is that of the token endpoint.");
         }
 
         var status = (int)http.StatusCode;
@@ -94,7 +101,9 @@ internal static class TokenAnswers
                 "The token endpoint's certificate is not trusted, has expired or is for another host. "
                 + "If the hospital has its own authority, give it in connection.trustedCertificates."),
             _ => Fail(
-                "EHR-TOK-009", "The token endpoint could not be reached. It is asked again; if this lasts, ask the hospital.", transient: true),
+                "EHR-TOK-009",
+                "The token endpoint could not be reached. It is asked again; if this lasts, ask the hospital.",
+                transient: true),
         };
     }
 
@@ -104,7 +113,8 @@ internal static class TokenAnswers
         "invalid_scope" => Fail(
             "EHR-TOK-013", "The hospital does not grant the scopes (invalid_scope). State those it grants in connection.scopes."),
         "unauthorized_client" or "unsupported_grant_type" or "access_denied" => Fail(
-            "EHR-TOK-014", $"The hospital does not let this client have tokens by client credentials ({error}). Ask it to enable backend access."),
+            "EHR-TOK-014",
+            $"The hospital does not let this client have tokens by client credentials ({error}). Ask it to enable backend access."),
         "invalid_request" or "invalid_grant" => Fail(
             "EHR-TOK-015",
             $"The hospital does not understand the token request ({error}). Check connection.authMethod and connection.assertionAudience."),
@@ -120,7 +130,8 @@ internal static class TokenAnswers
 
     private static TokenAnswer InvalidClient(string said) => Fail(
         "EHR-TOK-012",
-        $"The hospital does not take this credential ({said}). Check the client id, and that the hospital has our current public key or secret.",
+        $"The hospital does not take this credential ({said}). "
+        + "Check the client id, and that the hospital has our current public key or secret.",
         invalidClient: true);
 
     private static string? Text(JsonElement answer, string name) =>

@@ -44,7 +44,12 @@ public sealed class TokenClient(EgressClients egress, ConnectOptions options, Ti
     }
 
     private async Task<TokenAnswer> AskAsync(
-        TenantId tenant, ConnectionSpec connection, VendorProfile profile, string tokenEndpoint, Proof proof, CancellationToken cancellationToken)
+        TenantId tenant,
+        ConnectionSpec connection,
+        VendorProfile profile,
+        string tokenEndpoint,
+        Proof proof,
+        CancellationToken cancellationToken)
     {
         var scope = Scopes.Compose(connection, profile);
         using var deadline = new CancellationTokenSource(options.TokenTimeout, time);
@@ -64,7 +69,8 @@ public sealed class TokenClient(EgressClients egress, ConnectOptions options, Ti
         {
             return TokenAnswers.Fail(
                 "EHR-TOK-002",
-                $"The token endpoint did not answer within {options.TokenTimeout.TotalSeconds:0} s. It is asked again; if this lasts, ask the hospital.",
+                $"The token endpoint did not answer within {options.TokenTimeout.TotalSeconds:0} s. "
+                + "It is asked again; if this lasts, ask the hospital.",
                 transient: true);
         }
     }

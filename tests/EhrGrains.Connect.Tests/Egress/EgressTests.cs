@@ -16,7 +16,11 @@ public sealed class EgressTests
     {
         await using var peer = await Peer.StartAsync(Peer.Says(Peer.EmptySearchset, headers: ("Set-Cookie", "a=b")));
         using var rig = new Rig();
-        using var listener = new ActivityListener { ShouldListenTo = static _ => true, Sample = static (ref _) => ActivitySamplingResult.AllDataAndRecorded };
+        using var listener = new ActivityListener
+        {
+            ShouldListenTo = static _ => true,
+            Sample = static (ref _) => ActivitySamplingResult.AllDataAndRecorded,
+        };
         ActivitySource.AddActivityListener(listener);
         using var activity = new Activity("query").AddBaggage("patient", "MRN-778812").SetIdFormat(ActivityIdFormat.W3C).Start();
         activity.TraceStateString = "tenant=st-mary";

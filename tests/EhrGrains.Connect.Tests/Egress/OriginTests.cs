@@ -132,11 +132,16 @@ public sealed partial class OriginTests
     private static readonly Gen<string> Urls = Gen.Select(
         Gen.OneOf("https://", "HTTPS://", "http://", "https:", "https:/", "//", "https:\\\\", " https://"),
         Gen.OneOf("ehr.org", "EHR.ORG", "ehr.org.", "", "evil.com", "ehr.org.evil.com", "127.0.0.1", "[::1]"),
-        Gen.String[Gen.OneOf(Gen.Char["@:/\\?#.%;&=[]"], Gen.Char["ehrorgvilcom2f40"], Gen.Char[" \t\n\u0000\u200b\u3002\uff0e\u2044"]), 0, 12],
+        Gen.String[
+            Gen.OneOf(Gen.Char["@:/\\?#.%;&=[]"], Gen.Char["ehrorgvilcom2f40"], Gen.Char[" \t\n\u0000\u200b\u3002\uff0e\u2044"]),
+            0,
+            12],
         Gen.OneOf("", "ehr.org", "@ehr.org", "/ehr.org", ".evil.com", "@evil.com", ":443"),
         static (scheme, host, noise, tail) => scheme + host + noise + tail);
 
-    [GeneratedRegex(@"^https://ehr[.\u3002\uff0e\uff61]org[.\u3002\uff0e\uff61]?(:0*443|:)?([/?#].*)?$", RegexOptions.IgnoreCase | RegexOptions.CultureInvariant | RegexOptions.NonBacktracking | RegexOptions.ExplicitCapture)]
+    [GeneratedRegex(
+        @"^https://ehr[.\u3002\uff0e\uff61]org[.\u3002\uff0e\uff61]?(:0*443|:)?([/?#].*)?$",
+        RegexOptions.IgnoreCase | RegexOptions.CultureInvariant | RegexOptions.NonBacktracking | RegexOptions.ExplicitCapture)]
     private static partial Regex SaysSo();
 
     private static Origin Parse(string url) => Origin.TryParse(url, out var origin) ? origin : throw new FormatException(url);

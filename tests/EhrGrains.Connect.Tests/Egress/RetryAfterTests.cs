@@ -41,7 +41,10 @@ public sealed class RetryAfterTests
 
     [Fact]
     public void Whatever_is_written_the_wait_is_within_its_bounds() =>
-        Gen.OneOf(Gen.String, Gen.Long.Select(static n => n.ToString(CultureInfo.InvariantCulture)), Gen.Double.Select(static d => d.ToString("R", CultureInfo.InvariantCulture))).Sample(text =>
+        Gen.OneOf(
+            Gen.String,
+            Gen.Long.Select(static n => n.ToString(CultureInfo.InvariantCulture)),
+            Gen.Double.Select(static d => d.ToString("R", CultureInfo.InvariantCulture))).Sample(text =>
         {
             if (RetryAfter.Parse(text, Now) is { } wait)
             {

@@ -68,7 +68,10 @@ public sealed class EhrAnswerTests
         var request = Rig.Search(connection, "Patient/_search") with
         {
             Method = HttpMethod.Post,
-            Form = [new SearchParameter("family", "O'Brien & Söhne"), new SearchParameter("given", "a"), new SearchParameter("given", "b")],
+            Form =
+            [
+                new SearchParameter("family", "O'Brien & Söhne"), new SearchParameter("given", "a"), new SearchParameter("given", "b"),
+            ],
         };
 
         using var answer = await rig.SendAsync(connection, request);
@@ -223,7 +226,8 @@ public sealed class EhrAnswerTests
 
         var sending = rig.SendAsync(Rig.To(peer));
         // One byte has come: a moment more than the grace.
-        await time.PassAsync(wait => wait > rig.Options.BodyGrace && wait < TimeSpan.FromSeconds(5.1), TestContext.Current.CancellationToken);
+        await time.PassAsync(
+            wait => wait > rig.Options.BodyGrace && wait < TimeSpan.FromSeconds(5.1), TestContext.Current.CancellationToken);
         using var answer = await sending;
 
         answer.Failure.ShouldBe(EhrFailure.TooSlow);

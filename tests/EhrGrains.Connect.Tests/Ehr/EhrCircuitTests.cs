@@ -87,7 +87,8 @@ public sealed class EhrCircuitTests
 
         rig.Ehr.Circuit(Rig.Tenant).ShouldBe(CircuitState.Open);
         time.Advance(TimeSpan.FromSeconds(1));
-        (await rig.Ehr.SendAsync(Other, Rig.To(peer), Rig.Search(Rig.To(peer)), access.Hands, TestContext.Current.CancellationToken)).Dispose();
+        using var other = await rig.Ehr.SendAsync(
+            Other, Rig.To(peer), Rig.Search(Rig.To(peer)), access.Hands, TestContext.Current.CancellationToken);
         rig.Ehr.Circuit(Rig.Tenant).ShouldBe(CircuitState.Closed);
     }
 }

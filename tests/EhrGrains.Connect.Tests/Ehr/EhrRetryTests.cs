@@ -33,7 +33,11 @@ public sealed class EhrRetryTests
         await using var peer = await Peer.StartAsync(Peer.Says(503), Peer.Says(Peer.EmptySearchset));
         using var rig = new Rig();
         var connection = Rig.To(peer);
-        var request = Rig.Search(connection, "Patient/_search") with { Method = HttpMethod.Post, Form = [new SearchParameter("family", "x")] };
+        var request = Rig.Search(connection, "Patient/_search") with
+        {
+            Method = HttpMethod.Post,
+            Form = [new SearchParameter("family", "x")],
+        };
 
         using var answer = await rig.SendAsync(connection, request);
 

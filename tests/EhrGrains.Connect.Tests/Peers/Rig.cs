@@ -21,9 +21,15 @@ internal sealed class Rig : IDisposable
     private readonly ServiceProvider services;
     private readonly FakeLogCollector logs;
 
-    public Rig(TimeProvider? time = null, Action<ConnectOptions>? configure = null, Func<string, CancellationToken, Task<IPAddress[]>>? resolve = null)
+    public Rig(
+        TimeProvider? time = null,
+        Action<ConnectOptions>? configure = null,
+        Func<string, CancellationToken, Task<IPAddress[]>>? resolve = null)
     {
-        services = new ServiceCollection().AddMetrics().AddLogging(static l => l.AddFakeLogging().SetMinimumLevel(LogLevel.Trace)).BuildServiceProvider();
+        services = new ServiceCollection()
+            .AddMetrics()
+            .AddLogging(static l => l.AddFakeLogging().SetMinimumLevel(LogLevel.Trace))
+            .BuildServiceProvider();
         logs = services.GetFakeLogCollector();
         Time = time ?? TimeProvider.System;
         var options = new ConnectOptions { RetryDelay = TimeSpan.FromMilliseconds(10) };
@@ -52,7 +58,8 @@ internal sealed class Rig : IDisposable
     public EhrClient Ehr { get; }
 
     /// <summary>All that was logged, with the state of each record.</summary>
-    public string Logged => string.Join('\n', logs.GetSnapshot().Select(static r => $"{r.Message} {r.Exception} {string.Join(' ', r.StructuredState ?? [])}"));
+    public string Logged => string.Join(
+        '\n', logs.GetSnapshot().Select(static r => $"{r.Message} {r.Exception} {string.Join(' ', r.StructuredState ?? [])}"));
 
     public static ConnectionSpec Connection(string baseUrl, params string[] privateNetworks) => new()
     {
@@ -87,10 +94,19 @@ internal sealed class Rig : IDisposable
 
     public Task<EhrAnswer> SendAsync(ConnectionSpec connection, EhrRequest? request = null, Access? access = null) =>
         Ehr.SendAsync(
-            Tenant, connection, request ?? Search(connection), (access ?? new Access(connection)).Hands, TestContext.Current.CancellationToken);
+            Tenant,
+            connection,
+            request ?? Search(connection),
+            (access ?? new Access(connection)).Hands,
+            TestContext.Current.CancellationToken);
 
     public Task<TokenAnswer> TokenAsync(
-        ConnectionSpec connection, string endpoint, ClientAuthMethod method, byte[] secret, string? keyId = null, VendorProfile? profile = null) =>
+        ConnectionSpec connection,
+        string endpoint,
+        ClientAuthMethod method,
+        byte[] secret,
+        string? keyId = null,
+        VendorProfile? profile = null) =>
         Tokens.RequestAsync(
             Tenant, connection, profile ?? TestProfile.Epic, endpoint, method, keyId, secret, TestContext.Current.CancellationToken);
 
@@ -123,7 +139,9 @@ internal sealed class Access
                 var token = Rig.Token(this.connection, serial);
                 return ValueTask.FromResult(new TokenResult
                 {
-                    Token = origin is null ? token : new AccessToken(token.Value, serial, token.RefreshAt, token.ExpiresAt, token.Scope, origin),
+                    Token = origin is null
+                        ? token
+                        : new AccessToken(token.Value, serial, token.RefreshAt, token.ExpiresAt, token.Scope, origin),
                 });
             },
             (retryAfter, status) =>

@@ -196,7 +196,8 @@ public sealed class SearchPlannerTests
         Gen.String[Gen.Char[" abcXYZ019-.:/+=_ü€"], 1, 90].Sample(original =>
         {
             var legal = ResourceIds.ToLegal(original, out _);
-            var plan = SearchPlanner.Plan(Search($"Patient?_id={legal}"), Tenant, TestProfile.Epic, alias => alias == legal ? original : null);
+            var plan = SearchPlanner.Plan(
+                Search($"Patient?_id={legal}"), Tenant, TestProfile.Epic, alias => alias == legal ? original : null);
             plan.Request!.Url.ShouldEndWith("?_id=" + Uri.EscapeDataString(original));
         });
 
@@ -270,7 +271,8 @@ public sealed class SearchPlannerTests
     private static SearchPlan PlanAthena(string search, string? practice)
     {
         var settings = practice is null ? [] : new Dictionary<string, string> { ["practice"] = practice };
-        return SearchPlanner.Plan(Search(search), Tenant with { Connection = Tenant.Connection with { Settings = settings } }, TestProfile.Athena);
+        var tenant = Tenant with { Connection = Tenant.Connection with { Settings = settings } };
+        return SearchPlanner.Plan(Search(search), tenant, TestProfile.Athena);
     }
 
     private static SearchPlan Read(string type, string id) =>
@@ -311,5 +313,6 @@ public sealed class SearchPlannerTests
         return plan.Problems.ShouldHaveSingleItem().DetailCode;
     }
 
-    private static string Text(IEnumerable<SearchParameter> parameters) => string.Join('&', parameters.Select(static p => $"{p.Name}={p.Value}"));
+    private static string Text(IEnumerable<SearchParameter> parameters) =>
+        string.Join('&', parameters.Select(static p => $"{p.Name}={p.Value}"));
 }

@@ -26,7 +26,8 @@ public sealed class VendorPlansTests
                 plan.Problems.ShouldBeEmpty($"{vendor} {type} {string.Join('+', combination)}");
                 plan.Warnings.ShouldBeEmpty();
                 var request = plan.Request.ShouldNotBeNull();
-                (request.Form is null ? request.Method == HttpMethod.Get : request.Method == HttpMethod.Post && profile.Search.Post).ShouldBeTrue();
+                request.Method.ShouldBe(request.Form is null ? HttpMethod.Get : HttpMethod.Post);
+                (request.Form is null || profile.Search.Post).ShouldBeTrue();
                 request.Url.ShouldStartWith($"https://ehr.example/r4/{type}");
                 foreach (var always in profile.Search.Always.Keys)
                 {
@@ -54,13 +55,16 @@ public sealed class VendorPlansTests
         var profile = VendorProfiles.Find(vendor)!;
         foreach (var (type, rules) in profile.Resources)
         {
-            var plan = SearchPlanner.PlanRead(new FhirRead { Type = type, Id = "1", GatewayBase = GatewayBase }, TenantOf(profile), profile);
+            var plan = SearchPlanner.PlanRead(
+                new FhirRead { Type = type, Id = "1", GatewayBase = GatewayBase }, TenantOf(profile), profile);
             (plan.Request is not null).ShouldBe(rules.Read, type);
         }
     }
 
     private static SearchPlan Plan(VendorProfile profile, string type, SearchParameter[] parameters) => SearchPlanner.Plan(
-        new FhirSearch { Type = type, Parameters = parameters, GatewayBase = GatewayBase, Handling = SearchHandling.Strict }, TenantOf(profile), profile);
+        new FhirSearch { Type = type, Parameters = parameters, GatewayBase = GatewayBase, Handling = SearchHandling.Strict },
+        TenantOf(profile),
+        profile);
 
     private static Contracts.Tenants.TenantSpec TenantOf(VendorProfile profile) => Rig.TenantAt(
         Rig.Connection("https://ehr.example/r4") with { Vendor = profile.Id, Settings = new() { ["practice"] = "195900" } });

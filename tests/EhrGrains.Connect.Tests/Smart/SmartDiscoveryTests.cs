@@ -27,7 +27,8 @@ public sealed class SmartDiscoveryTests
     [Fact]
     public async Task A_relative_endpoint_is_meant_against_the_base_and_the_old_name_of_the_methods_is_read()
     {
-        var (found, peer) = await DiscoverAsync(_ => """{"token_endpoint":"oauth2/token","token_endpoint_auth_methods":["client_secret_post"]}""");
+        var (found, peer) = await DiscoverAsync(
+            _ => """{"token_endpoint":"oauth2/token","token_endpoint_auth_methods":["client_secret_post"]}""");
         found.TokenEndpoint.ShouldBe($"http://{peer[0].Headers["Host"]}/fhir/r4/oauth2/token");
         found.AuthMethods.ShouldBe(["client_secret_post"]);
     }
@@ -89,7 +90,8 @@ public sealed class SmartDiscoveryTests
     [Fact]
     public async Task A_document_without_end_is_cut()
     {
-        var (found, _) = await DiscoverAsync(path => path == WellKnown ? $$"""{"x":"{{new string('a', 5000)}}","token_endpoint":"https://a.example/t"}""" : null);
+        var (found, _) = await DiscoverAsync(
+            path => path == WellKnown ? $$"""{"x":"{{new string('a', 5000)}}","token_endpoint":"https://a.example/t"}""" : null);
         found.Failure!.Code.ShouldBe("EHR-TOK-023");
         found.Transient.ShouldBeFalse();
     }
@@ -122,7 +124,8 @@ public sealed class SmartDiscoveryTests
     {
         await using var peer = await Peer.StartAsync(Peer.Says("{}"));
         using var rig = new Rig();
-        var found = await rig.Discovery.DiscoverAsync(Rig.Tenant, Rig.Connection($"https://127.0.0.1:{peer.Port}"), TestContext.Current.CancellationToken);
+        var found = await rig.Discovery.DiscoverAsync(
+            Rig.Tenant, Rig.Connection($"https://127.0.0.1:{peer.Port}"), TestContext.Current.CancellationToken);
         found.Failure!.Code.ShouldBe("EHR-TOK-025");
         peer.Requests.ShouldBeEmpty();
     }

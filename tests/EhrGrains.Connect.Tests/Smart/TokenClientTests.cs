@@ -149,7 +149,8 @@ public sealed class TokenClientTests
     [InlineData(200, """{"access_token":7}""", "EHR-TOK-004", false, false)]
     [InlineData(200, """{"access_token":"a\r\nX-Evil: 1"}""", "EHR-TOK-004", false, false)]
     [InlineData(200, """{"access_token":"abc","token_type":"mac"}""", "EHR-TOK-005", false, false)]
-    public async Task An_answer_is_classified_and_its_text_shown_to_nobody(int status, string body, string code, bool invalidClient, bool transient)
+    public async Task An_answer_is_classified_and_its_text_shown_to_nobody(
+        int status, string body, string code, bool invalidClient, bool transient)
     {
         var (answer, logged) = await AnsweredAsync(Peer.Says(body, status, "text/html"));
         answer.AccessToken.ShouldBeNull();
@@ -228,7 +229,10 @@ public sealed class TokenClientTests
     {
         using var rig = new Rig();
         var answer = await rig.TokenAsync(
-            Rig.Connection("https://ehr.example", "127.0.0.0/8"), endpoint, ClientAuthMethod.ClientSecretPost, Encoding.UTF8.GetBytes(Secret));
+            Rig.Connection("https://ehr.example", "127.0.0.0/8"),
+            endpoint,
+            ClientAuthMethod.ClientSecretPost,
+            Encoding.UTF8.GetBytes(Secret));
         answer.Failure!.Code.ShouldBe("EHR-TOK-020");
     }
 
@@ -263,7 +267,11 @@ public sealed class TokenClientTests
         await using var peer = await Peer.StartAsync(Peer.Says(Ok, contentType: "application/json"));
         using var rig = new Rig();
         await rig.TokenAsync(
-            Rig.To(peer) with { Scopes = stated }, peer.Url + "/t", ClientAuthMethod.ClientSecretPost, Encoding.UTF8.GetBytes(Secret), profile: profile);
+            Rig.To(peer) with { Scopes = stated },
+            peer.Url + "/t",
+            ClientAuthMethod.ClientSecretPost,
+            Encoding.UTF8.GetBytes(Secret),
+            profile: profile);
         return peer.Requests.Single().Form["scope"];
     }
 
