@@ -71,7 +71,7 @@ public sealed class FhirClientTests(ClusterFixture fixture)
         (await RunAsync("npm", ["ci", "--no-audit", "--no-fund", "--silent"], folder, cancellationToken)).ExitCode.ShouldBe(0);
         var (exitCode, output) = await RunAsync(
             "node",
-            ["conformance.mjs", new Uri(cluster.Base(0), $"/fhir/{site.Tenant}").ToString(), app.Value, registration.ClientSecret!.Value.Reveal(), "system/*.rs"],
+            ["conformance.mjs", new Uri(cluster.Base(0), $"/fhir/{site.Tenant}").ToString(), app.Value, registration.ClientSecret!.Value.Reveal(), "system/*.rs", "Vexmoor"],
             folder,
             cancellationToken);
 

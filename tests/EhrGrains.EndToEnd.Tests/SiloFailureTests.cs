@@ -113,7 +113,7 @@ public sealed class SiloFailureTests
         await connection.OpenAsync(cancellationToken);
         await using var command = new NpgsqlCommand(
             """
-            SELECT (SELECT count(*) FROM (SELECT 1 FROM orleansstorage GROUP BY serviceid, graintypestring, grainidextensionstring HAVING count(*) > 1) twice)
+            SELECT (SELECT count(*) FROM (SELECT 1 FROM orleans_storage GROUP BY service_id, grain_type, key_n0, key_n1, key_text HAVING count(*) > 1) twice)
                  + (SELECT count(*) FROM (SELECT 1 FROM audit_entry GROUP BY tenant_id, seq HAVING count(*) > 1) twice)
             """,
             connection);

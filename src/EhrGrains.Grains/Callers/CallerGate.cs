@@ -160,8 +160,8 @@ public sealed partial class CallerGate : IIncomingGrainCallFilter
         bool allowed;
         if (GrainKeys.TryGetTenant(key, out var tenant))
         {
-            var snapshot = await tenants.GetAsync(tenant, CancellationToken.None);
-            allowed = snapshot is not null && snapshot.Grants.Any(grant => grant.App == caller.App);
+            allowed = IsGranted(await tenants.GetAsync(tenant, CancellationToken.None), caller)
+                || IsGranted(await tenants.GetNowAsync(tenant, CancellationToken.None), caller);
         }
         else
         {
@@ -174,6 +174,9 @@ public sealed partial class CallerGate : IIncomingGrainCallFilter
                 context, ProblemKind.NotFound, "grant", "EHR-AUT-006", "There is no such tenant, or this app has no grant there.");
         }
     }
+
+    private static bool IsGranted(TenantSnapshot? tenant, Caller caller) =>
+        tenant is not null && tenant.Grants.Any(grant => grant.App == caller.App);
 
     // The runtime's own calls come from its system targets and grains. Who an Orleans message says it is from is the sender's
     // word: mutual TLS on the gateway port is what keeps strangers out, this keeps an honest client honest.

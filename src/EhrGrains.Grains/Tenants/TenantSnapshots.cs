@@ -27,6 +27,10 @@ public sealed class TenantSnapshots
     public ValueTask<TenantSnapshot?> GetAsync(TenantId tenant, CancellationToken cancellationToken) =>
         cache.GetAsync(tenant, RefreshAfter, AgeMax, fetch, cancellationToken);
 
+    /// <summary>The tenant as it is now: for a refusal, which is never made from memory, so that a new grant holds at once.</summary>
+    public ValueTask<TenantSnapshot?> GetNowAsync(TenantId tenant, CancellationToken cancellationToken) =>
+        cache.GetAsync(tenant, TimeSpan.Zero, TimeSpan.Zero, fetch, cancellationToken);
+
     private static async Task<TenantSnapshot?> FetchAsync(
         IGrainFactory grains, CallerTickets tickets, TenantId tenant, CancellationToken cancellationToken)
     {

@@ -1,9 +1,9 @@
 // Drives one tenant of the gateway the way a JavaScript application does, and prints what it saw as one line of JSON.
-// Usage: node conformance.mjs FHIR_BASE CLIENT_ID CLIENT_SECRET SCOPE
+// Usage: node conformance.mjs FHIR_BASE CLIENT_ID CLIENT_SECRET SCOPE FAMILY
 import { Client } from 'fhir-kit-client';
 import assert from 'node:assert/strict';
 
-const [baseUrl, clientId, clientSecret, scope] = process.argv.slice(2);
+const [baseUrl, clientId, clientSecret, scope, family] = process.argv.slice(2);
 const pagesMax = 200;
 const client = new Client({ baseUrl });
 
@@ -25,7 +25,7 @@ client.bearerToken = token.access_token;
 
 const seen = new Set();
 let pages = 0;
-let bundle = await client.search({ resourceType: 'Patient', searchParams: { family: 'a', _count: 20 } });
+let bundle = await client.search({ resourceType: 'Patient', searchParams: { family, _count: 20 } });
 for (; bundle; bundle = bundle.link?.some((l) => l.relation === 'next') ? await client.nextPage({ bundle }) : undefined) {
   assert.equal(bundle.type, 'searchset');
   assert.ok(++pages <= pagesMax, 'paging ends');
@@ -35,7 +35,7 @@ for (; bundle; bundle = bundle.link?.some((l) => l.relation === 'next') ? await 
 }
 assert.ok(seen.size > 0, 'the search finds patients');
 
-const posted = await client.search({ resourceType: 'Patient', searchParams: { family: 'a', _count: 20 }, options: { postSearch: true } });
+const posted = await client.search({ resourceType: 'Patient', searchParams: { family, _count: 20 }, options: { postSearch: true } });
 assert.equal(posted.resourceType, 'Bundle');
 
 const [id] = seen;
