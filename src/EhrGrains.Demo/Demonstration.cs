@@ -18,6 +18,7 @@ internal sealed class Demonstration(Narrator narrator, string dataDirectory, Por
 
     private WebApplication silo = null!;
     private bool isSiloStarted;
+    private bool isFirstRun;
     private Hospitals hospitals = null!;
     private ClusterConnection admin = null!;
     private Application app = null!;
@@ -147,15 +148,22 @@ internal sealed class Demonstration(Narrator narrator, string dataDirectory, Por
 
     private async Task<string> RegisterAppAsync(CancellationToken cancellationToken)
     {
+        isFirstRun = !File.Exists(AppFile);
         app = await Application.RegisterAsync(admin, AppFile, hospitals.Sites.Select(site => TenantId.Parse(site.Tenant, null)), cancellationToken);
         return "its key was made here; the silo knows the public half";
     }
 
     private async Task<byte[]> QueryAllAsync(CancellationToken cancellationToken)
     {
-        var (status, body) = await app.GetAsync($"/fhir/{query}", cancellationToken);
-        CheckFailedException.Unless(status == 200, $"The gateway answered {status}.");
-        var answer = FhirAnswer.Read(body);
+        var (body, answer) = await AskAllAsync(cancellationToken);
+        if (!isFirstRun && answer.Issues.Count > 0)
+        {
+            // The silo of the run before may have taken its permits with it; they are back when its lease is over, which is sooner
+            // than two questions give up. Until then an answer is partial, and says which hospital is missing.
+            narrator.Say($"    {string.Join(' ', answer.Issues)} Asked again: the silo of the run before may still hold permits.");
+            (body, answer) = await AskAllAsync(cancellationToken);
+        }
+
         narrator.Table(["id", "name", "born", "tenant"], answer.Lines.Select(line => new[] { line.Id, line.What, line.When, line.Tenant }));
         foreach (var site in hospitals.Sites)
         {
@@ -165,6 +173,13 @@ internal sealed class Demonstration(Narrator narrator, string dataDirectory, Por
         }
 
         return body;
+    }
+
+    private async Task<(byte[] Body, FhirAnswer Answer)> AskAllAsync(CancellationToken cancellationToken)
+    {
+        var (status, body) = await app.GetAsync($"/fhir/{query}", cancellationToken);
+        CheckFailedException.Unless(status == 200, $"The gateway answered {status}.");
+        return (body, FhirAnswer.Read(body));
     }
 
     private async Task<string> CompareAsync(byte[] overHttp, CancellationToken cancellationToken)

@@ -32,6 +32,21 @@ public sealed class DemoTests
     }
 
     [Fact]
+    public async Task The_demo_runs_again_on_the_data_of_a_run_that_was_killed()
+    {
+        using var directory = new TempDirectory();
+        for (var run = 0; run < 2; run++)
+        {
+            await using var demo = await ChildProcess.StartAsync(
+                Demo + ".dll", ["--data-directory", directory.Path], new Dictionary<string, string>(), directory.File("demo.log"),
+                "It keeps running until Ctrl+C", TestContext.Current.CancellationToken);
+
+            demo.Output.ShouldContain("each as it was written");
+            demo.Kill();
+        }
+    }
+
+    [Fact]
     public async Task A_step_that_fails_ends_the_demo_with_1_and_a_sentence()
     {
         using var directory = new TempDirectory();
