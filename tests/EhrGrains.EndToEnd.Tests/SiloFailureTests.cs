@@ -51,7 +51,7 @@ public sealed class SiloFailureTests
         }
 
         cluster.Silos[1].Stop();
-        await LongestOutageAsync(cluster, path, TimeSpan.FromSeconds(15), cancellationToken);
+        (await LongestOutageAsync(cluster, path, TimeSpan.FromSeconds(20), cancellationToken)).ShouldBeLessThan(TimeSpan.FromSeconds(15));
         var tenant = cluster.TenantGrain(site.Tenant);
         var receipt = await tenant.RotateCredentialAsync(new NewCredential { Method = ClientAuthMethod.PrivateKeyJwtEs384 }, cancellationToken);
         receipt.Succeeded.ShouldBeTrue();

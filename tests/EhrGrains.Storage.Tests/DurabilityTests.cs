@@ -32,6 +32,32 @@ public sealed class DurabilityTests(PostgreSqlFixture fixture) : IClassFixture<P
         (await RefusalAsync(database)).ShouldHaveSingleItem().ShouldContain("synchronous_commit = on");
     }
 
+    /// <summary>A silo was paused while it held the lock on an audit head: that tenant stood still on every silo.</summary>
+    [Fact]
+    public async Task A_transaction_that_its_process_left_open_is_ended_by_the_server()
+    {
+        var test = await fixture.GetAsync();
+        await using var paused = Open(test.Postgres.AppConnectionString);
+        await using var other = Open(test.Postgres.AppConnectionString);
+        await using var left = await paused.DataSource.OpenConnectionAsync(Cancelled);
+        await using var transaction = await left.BeginTransactionAsync(Cancelled);
+        await LockAsync(left);
+
+        // Comes back when the lock is free; the test's own time-out says that it never was.
+        await using var waiting = await other.DataSource.OpenConnectionAsync(Cancelled);
+        await using var after = await waiting.BeginTransactionAsync(Cancelled);
+        await LockAsync(waiting).WaitAsync(TimeSpan.FromSeconds(20), Cancelled);
+
+        await Should.ThrowAsync<NpgsqlException>(() => LockAsync(left));
+
+        static async Task LockAsync(System.Data.Common.DbConnection connection)
+        {
+            await using var command = connection.CreateCommand();
+            command.CommandText = "SELECT pg_advisory_xact_lock(4711)";
+            await command.ExecuteNonQueryAsync(Cancelled);
+        }
+    }
+
     [Fact]
     public async Task Fsync_and_full_page_writes_off_are_refused_together_with_the_missing_schema()
     {

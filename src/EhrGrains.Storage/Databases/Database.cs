@@ -19,6 +19,9 @@ public sealed class Database : IAsyncDisposable
     /// <summary>SQLite readers that may run beside the one writer.</summary>
     private const int SqliteReadersMax = 4;
 
+    /// <summary>Between two statements of one transaction there is only our own code: a few milliseconds.</summary>
+    private const int IdleInTransactionMillisecondsMax = 2_000;
+
     private readonly DbDataSource readers;
 
     private Database(DatabaseKind kind, DbDataSource dataSource, DbDataSource readers, TimeProvider time, ILoggerFactory log)
@@ -148,6 +151,10 @@ public sealed class Database : IAsyncDisposable
             IncludeErrorDetail = false,
         };
         settings.ApplicationName ??= "ehrgrains";
+
+        // A process that is paused (or cut off) in the middle of a transaction keeps its row locks, and with the lock on a tenant's
+        // audit head it would stop that tenant on every silo. The server ends such a transaction, and what it held is rolled back.
+        settings.Options = $"-c idle_in_transaction_session_timeout={IdleInTransactionMillisecondsMax} {settings.Options}".TrimEnd();
         if (!settings.ShouldSerialize("Maximum Pool Size"))
         {
             settings.MaxPoolSize = ConnectionsMaxDefault;
