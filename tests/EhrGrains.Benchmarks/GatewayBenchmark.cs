@@ -16,7 +16,7 @@ internal sealed class GatewayBenchmark : IAsyncDisposable
 {
     private const string Program = "EhrGrains.Benchmarks.dll";
     private const int Rounds = 5;
-    private static readonly TimeSpan WarmUp = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan WarmUp = TimeSpan.FromSeconds(40);
     private static readonly TimeSpan Round = TimeSpan.FromSeconds(5);
 
     private readonly TempDirectory directory = new();
