@@ -1,8 +1,13 @@
+using System.Diagnostics.Metrics;
 using System.Text;
 using System.Text.Json.Nodes;
+using EhrGrains.Contracts;
 using EhrGrains.Contracts.Apps;
+using EhrGrains.Contracts.Query;
+using EhrGrains.Grains.Callers;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Data.Sqlite;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace EhrGrains.Grains.Tests.Query;
 
@@ -150,6 +155,100 @@ public sealed class SearchTests(QueryCluster cluster) : IClassFixture<QueryClust
         }
 
         hospital.Requests.ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task An_id_too_long_for_fhir_has_an_alias_that_reads_the_same_resource()
+    {
+        var longId = "p" + new string('/', 100);
+        await using var hospital = await FhirHospital.OpenAsync(cluster);
+        string? asked = null;
+        hospital.Instead = async (context, _) =>
+        {
+            asked = Uri.UnescapeDataString(context.Request.Path.Value!);
+            var patient = $$"""{"resourceType":"Patient","id":"{{longId}}","name":[{"family":"a"}]}""";
+            context.Response.ContentType = "application/fhir+json";
+            await context.Response.WriteAsync(
+                asked.EndsWith(longId, StringComparison.Ordinal)
+                    ? patient
+                    : $$"""{"resourceType":"Bundle","type":"searchset","entry":[{"resource":{{patient}},"search":{"mode":"match"} }]}""",
+                Ct);
+            return true;
+        };
+        using var app = cluster.EnterApp();
+        var alias = FhirHospital.Ids(await hospital.Queries(0).SearchAsync(hospital.Search(), Ct)).ShouldHaveSingleItem();
+        alias.Length.ShouldBeLessThanOrEqualTo(64);
+
+        var response = await hospital.Queries(1).ReadAsync(hospital.Read(alias), Ct);
+        response.Status.ShouldBe(200);
+        ((string)JsonNode.Parse(response.Body)!["id"]!).ShouldBe(alias);
+        asked!.ShouldEndWith($"/Patient/{longId}");
+        (await hospital.Queries().ReadAsync(hospital.Read("eg." + new string('a', 52)), Ct)).Status.ShouldBe(404);
+    }
+
+    [Fact]
+    public async Task A_long_pause_that_a_hospital_asks_for_is_passed_on_and_kept_to()
+    {
+        await using var hospital = await FhirHospital.OpenAsync(cluster);
+        hospital.Instead = (context, _) =>
+        {
+            context.Response.StatusCode = StatusCodes.Status429TooManyRequests;
+            context.Response.Headers.RetryAfter = "60";
+            return Task.FromResult(true);
+        };
+        using var app = cluster.EnterApp();
+        var told = await hospital.Queries().ReadAsync(hospital.Read("p1"), Ct);
+        (told.Status, told.RetryAfterSeconds).ShouldBe((429, 60));
+        var next = await hospital.Queries().ReadAsync(hospital.Read("p1"), Ct);
+        next.Status.ShouldBe(429);
+        next.RetryAfterSeconds!.Value.ShouldBeInRange(50, 60);
+        hospital.Requests.ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task An_outcome_that_cannot_be_written_is_counted_and_the_answer_still_comes()
+    {
+        await using var hospital = await FhirHospital.OpenAsync(cluster);
+        SqliteConnection? held = null;
+        hospital.Instead = async (_, _) =>
+        {
+            held = await LockDatabaseAsync();
+            return false;
+        };
+        var lost = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        using var listener = new MeterListener();
+        listener.InstrumentPublished = (instrument, l) =>
+        {
+            if (instrument.Name == "ehrgrains.audit.outcome.lost")
+            {
+                l.EnableMeasurementEvents(instrument);
+            }
+        };
+        listener.SetMeasurementEventCallback<long>((_, _, _, _) => lost.TrySetResult());
+        listener.Start();
+        using var app = cluster.EnterApp();
+        try
+        {
+            (await hospital.Queries().ReadAsync(hospital.Read("p1"), Ct)).Status.ShouldBe(200);
+            await lost.Task.WaitAsync(TimeSpan.FromSeconds(10), Ct);
+        }
+        finally
+        {
+            await held!.DisposeAsync();
+        }
+    }
+
+    [Fact]
+    public async Task A_kept_position_is_cleared_when_it_has_expired()
+    {
+        using var system = cluster.Silo(0).GetRequiredService<CallerTickets>().EnterSystem();
+        var key = GrainKeys.Paging(AppId.Parse("app", null), "expiring");
+        var paging = cluster.Grains().GetGrain<IPagingGrain>(key);
+        await paging.SaveAsync(
+            new PagingPosition { ByTenant = new() { ["a"] = "b" }, ExpiresAt = TimeProvider.System.GetUtcNow() + TimeSpan.FromMinutes(1) }, Ct);
+        (await paging.GetAsync(Ct)).ShouldNotBeNull();
+        await paging.AsReference<IRemindable>().ReceiveReminder("expiry", default, Ct);
+        (await paging.GetAsync(Ct)).ShouldBeNull();
     }
 
     [Fact]
