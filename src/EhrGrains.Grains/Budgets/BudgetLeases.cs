@@ -76,6 +76,8 @@ public sealed class BudgetLeases : ILifecycleParticipant<ISiloLifecycle>
 
     private async Task<BudgetLease> LeaseAsync(TenantId tenant, BudgetDemand demand)
     {
+        // The lease asks under its lock; the call itself is made without it.
+        await Task.Yield();
         using var system = tickets.EnterSystem();
         return await grains.GetGrain<ISiteBudgetGrain>(GrainKeys.Tenant(tenant)).LeaseAsync(demand, CancellationToken.None);
     }

@@ -57,9 +57,9 @@ internal sealed class BudgetLedger
     /// <summary>Answers a demand.</summary>
     internal BudgetLease Lease(BudgetSpec spec, BudgetDemand demand, TimeSpan now, DateTimeOffset utcNow)
     {
+        RollDay(DateOnly.FromDateTime(utcNow.UtcDateTime));
         Reclaim(now);
         var holder = Settle(demand, spec.WindowSeconds, now);
-        RollDay(DateOnly.FromDateTime(utcNow.UtcDateTime));
 
         var targetPermits = Deal(spec.Requests, holder, h => h.Permits, now);
         var targetSlots = Deal(spec.Concurrency, holder, h => h.Slots, now);
@@ -165,7 +165,7 @@ internal sealed class BudgetLedger
         return holder;
     }
 
-    // What was dealt and not sent is carried over as dealt out of the new day: it may be sent any time now.
+    // First of all: what was dealt and is not known to be sent counts for the new day, for that is when it may have been sent.
     private void RollDay(DateOnly today)
     {
         if (today > day)

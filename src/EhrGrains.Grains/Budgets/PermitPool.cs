@@ -84,11 +84,13 @@ internal sealed class PermitPool(string holder)
 
     /// <summary>
     /// The request is being written to the connection. False when the lease has ended meanwhile (this process was paused, or opening
-    /// the connection took long), or when the permit is already being counted for an earlier try: then it must not be sent.
+    /// the connection took long), when the lease in hand now has fewer permits than are in use, or when the permit is already being
+    /// counted for an earlier try: then it must not be sent.
     /// </summary>
     internal bool TrySend(Flight flight, TimeSpan now)
     {
-        if (now >= leaseEnds || flight.Counting)
+        Settle(now);
+        if (now >= leaseEnds || free < 0 || flight.Counting)
         {
             return false;
         }

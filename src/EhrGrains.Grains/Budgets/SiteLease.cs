@@ -215,8 +215,6 @@ internal sealed partial class SiteLease
         ProblemException? refusal = null;
         try
         {
-            // Not under the lock: the call begins on the thread pool.
-            await Task.Yield();
             lease = await ask(demand);
         }
         catch (ProblemException e) when (e.Kind is not (ProblemKind.Conflict or ProblemKind.Unavailable))

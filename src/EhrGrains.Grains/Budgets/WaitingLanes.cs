@@ -28,10 +28,13 @@ internal sealed class WaitingLanes
     internal bool AnyBefore(Lane lane) =>
         counts[0] > 0 || (lane >= Lane.Event && counts[1] > 0) || (lane >= Lane.Backfill && counts[2] > 0);
 
-    /// <summary>How long a request of a lane may wait for its permit.</summary>
+    /// <summary>
+    /// How long a request of a lane may wait for its permit. Interactive: longer than it takes until the permits of a silo that was
+    /// killed together with the budget grain's activation are back (some 19 s).
+    /// </summary>
     internal static TimeSpan WaitMax(Lane lane) => lane switch
     {
-        Lane.Interactive => TimeSpan.FromSeconds(15),
+        Lane.Interactive => TimeSpan.FromSeconds(25),
         Lane.Event => TimeSpan.FromMinutes(2),
         _ => TimeSpan.FromMinutes(10),
     };
