@@ -18,7 +18,7 @@ public static class SearchsetWriter
     public static byte[] Write(
         ReadOnlySpan<byte> entries, int? total, string self, string? next, IReadOnlyList<OutcomeIssue> issues)
     {
-        var buffer = new ArrayBufferWriter<byte>(entries.Length + 1024);
+        var buffer = new ArrayBufferWriter<byte>(1024);
         using var json = new Utf8JsonWriter(buffer);
         json.WriteStartObject();
         json.WriteString("resourceType"u8, "Bundle"u8);
@@ -36,32 +36,51 @@ public static class SearchsetWriter
         }
 
         json.WriteEndArray();
-        if (!entries.IsEmpty || issues.Count > 0)
+        if (entries.IsEmpty && issues.Count == 0)
         {
-            json.WriteStartArray("entry"u8);
-            if (!entries.IsEmpty)
-            {
-                // The entries came out of the normalizer, which has read every byte of them.
-                json.WriteRawValue(entries, skipInputValidation: true);
-            }
-
-            if (issues.Count > 0)
-            {
-                json.WriteStartObject();
-                json.WritePropertyName("resource"u8);
-                OperationOutcomes.Write(json, issues);
-                json.WriteStartObject("search"u8);
-                json.WriteString("mode"u8, "outcome"u8);
-                json.WriteEndObject();
-                json.WriteEndObject();
-            }
-
-            json.WriteEndArray();
+            json.WriteEndObject();
+            json.Flush();
+            return buffer.WrittenSpan.ToArray();
         }
 
+        json.WriteStartArray("entry"u8);
+        json.Flush();
+        var head = buffer.WrittenCount;
+        if (issues.Count > 0)
+        {
+            WriteOutcome(json, issues);
+        }
+
+        json.WriteEndArray();
         json.WriteEndObject();
         json.Flush();
-        return buffer.WrittenSpan.ToArray();
+        return Join(buffer.WrittenSpan[..head], entries, buffer.WrittenSpan[head..], comma: !entries.IsEmpty && issues.Count > 0);
+    }
+
+    // The entries are most of it and are copied once, to where they stay: nothing of their size is allocated but the answer itself.
+    private static byte[] Join(ReadOnlySpan<byte> head, ReadOnlySpan<byte> entries, ReadOnlySpan<byte> tail, bool comma)
+    {
+        var bundle = new byte[head.Length + entries.Length + (comma ? 1 : 0) + tail.Length];
+        head.CopyTo(bundle);
+        entries.CopyTo(bundle.AsSpan(head.Length));
+        tail.CopyTo(bundle.AsSpan(bundle.Length - tail.Length));
+        if (comma)
+        {
+            bundle[head.Length + entries.Length] = (byte)',';
+        }
+
+        return bundle;
+    }
+
+    private static void WriteOutcome(Utf8JsonWriter json, IReadOnlyList<OutcomeIssue> issues)
+    {
+        json.WriteStartObject();
+        json.WritePropertyName("resource"u8);
+        OperationOutcomes.Write(json, issues);
+        json.WriteStartObject("search"u8);
+        json.WriteString("mode"u8, "outcome"u8);
+        json.WriteEndObject();
+        json.WriteEndObject();
     }
 
     private static void WriteLink(Utf8JsonWriter json, ReadOnlySpan<byte> relation, string url)

@@ -21,14 +21,22 @@ internal sealed class EhrQueryGrain(
 
     public Task<FhirResponse> SearchAsync(FhirSearch search, CancellationToken cancellationToken) => QueryCalls.RunAsync(
         "search",
-        async caller => (await flow.SearchAsync(Tenant, caller, search, cancellationToken)).ToSearchset(search),
+        async caller =>
+        {
+            using var answer = await flow.SearchAsync(Tenant, caller, search, cancellationToken);
+            return answer.ToSearchset(search);
+        },
         metrics,
         time,
         log);
 
     public Task<FhirResponse> ReadAsync(FhirRead read, CancellationToken cancellationToken) => QueryCalls.RunAsync(
         "read",
-        async caller => (await flow.ReadAsync(Tenant, caller, read, cancellationToken)).ToResource(),
+        async caller =>
+        {
+            using var answer = await flow.ReadAsync(Tenant, caller, read, cancellationToken);
+            return answer.ToResource();
+        },
         metrics,
         time,
         log);

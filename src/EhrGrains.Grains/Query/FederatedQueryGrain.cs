@@ -27,7 +27,11 @@ internal sealed partial class FederatedQueryGrain(
 
     public Task<FhirResponse> SearchAsync(FhirSearch search, CancellationToken cancellationToken) => QueryCalls.RunAsync(
         "federated_search",
-        async caller => (await RunAsync(caller, search, cancellationToken)).ToSearchset(search),
+        async caller =>
+        {
+            using var answer = await RunAsync(caller, search, cancellationToken);
+            return answer.ToSearchset(search);
+        },
         metrics,
         time,
         log);
@@ -112,20 +116,18 @@ internal sealed partial class FederatedQueryGrain(
     private QueryAnswer Merge(FhirSearch search, (TenantId Tenant, QueryAnswer Answer)[] answers)
     {
         var issues = new List<OutcomeIssue>();
-        var content = new ArrayBufferWriter<byte>();
+        var content = new PooledBuffer(answers.Sum(a => a.Answer.Content?.Written.Length + 1 ?? 0));
         var found = answers.Where(a => a.Answer.Succeeded).ToArray();
         foreach (var (tenant, answer) in answers)
         {
             issues.AddRange(answer.Issues.Select(issue => issue with { Diagnostics = $"{tenant}: {issue.Diagnostics}" }));
-            if (answer.Content is { WrittenCount: > 0 } entries)
+            if (answer.Content is { Written.IsEmpty: false } entries)
             {
-                if (content.WrittenCount > 0)
-                {
-                    content.Write(","u8);
-                }
-
-                content.Write(entries.WrittenSpan);
+                content.Write(content.Written.IsEmpty ? [] : ","u8);
+                content.Write(entries.Written);
             }
+
+            answer.Dispose();
         }
 
         if (found.Length == 0)

@@ -1,4 +1,3 @@
-using System.Buffers;
 using EhrGrains.Contracts.Query;
 using EhrGrains.Fhir.Bundles;
 using EhrGrains.Fhir.Outcomes;
@@ -7,9 +6,9 @@ namespace EhrGrains.Grains.Query;
 
 /// <summary>
 /// How a search or read ended, before it is written as FHIR: what was found, or the status and issues of a refusal. Never an
-/// EHR's own text.
+/// EHR's own text. Dispose of it when it is written.
 /// </summary>
-internal sealed record QueryAnswer
+internal sealed record QueryAnswer : IDisposable
 {
     /// <summary>The HTTP status.</summary>
     public required int Status { get; init; }
@@ -18,7 +17,7 @@ internal sealed record QueryAnswer
     public IReadOnlyList<OutcomeIssue> Issues { get; init; } = [];
 
     /// <summary>Entry objects separated by commas, or the one resource; null on a refusal.</summary>
-    public ArrayBufferWriter<byte>? Content { get; init; }
+    public PooledBuffer? Content { get; init; }
 
     /// <summary>Matches in all, where known.</summary>
     public int? Total { get; init; }
@@ -46,6 +45,8 @@ internal sealed record QueryAnswer
 
     internal bool Succeeded => Content is not null;
 
+    public void Dispose() => Content?.Dispose();
+
     internal static QueryAnswer Refuse(int status, string issueCode, string code, string text, TimeSpan? retryAfter = null) =>
         Refuse(status, [new OutcomeIssue("error", issueCode, text, code)], retryAfter);
 
@@ -63,13 +64,13 @@ internal sealed record QueryAnswer
         var url = $"{search.GatewayBase}/{search.Type}";
         var self = search.Cursor is { } cursor ? WithCursor(url, cursor) : WithParameters(url, Used);
         var next = Next is null ? null : WithCursor(url, Next);
-        return new FhirResponse { Status = Status, Body = SearchsetWriter.Write(Content.WrittenSpan, Total, self, next, Issues) };
+        return new FhirResponse { Status = Status, Body = SearchsetWriter.Write(Content.Written, Total, self, next, Issues) };
     }
 
     /// <summary>The answer to a read as it goes over HTTP.</summary>
     internal FhirResponse ToResource() => Content is null
         ? ToOutcome()
-        : new FhirResponse { Status = Status, Body = Content.WrittenSpan.ToArray(), ETag = ETag, LastModified = LastModified };
+        : new FhirResponse { Status = Status, Body = Content.Written.ToArray(), ETag = ETag, LastModified = LastModified };
 
     private FhirResponse ToOutcome() => new()
     {

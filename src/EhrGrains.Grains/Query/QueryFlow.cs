@@ -1,4 +1,3 @@
-using System.Buffers;
 using EhrGrains.Connect.Ehr;
 using EhrGrains.Connect.Searching;
 using EhrGrains.Contracts.Budgets;
@@ -147,6 +146,7 @@ internal sealed partial class QueryFlow(
             var goesOn = found.Next is not null && found.Next != request.Url;
             if (goesOn && found.Matches + found.Others == 0 && empty < EmptyPagesMax && page < PagesMax)
             {
+                content!.Dispose();
                 plan = SearchPlanner.PlanNext(found.Next!, query.Spec, query.Rules.Profile);
                 continue;
             }
@@ -167,7 +167,7 @@ internal sealed partial class QueryFlow(
     }
 
     // One page, normalized, its aliases stored: before the answer leaves, or nobody could follow them.
-    private async Task<(PageResult? Found, ArrayBufferWriter<byte>? Content, QueryAnswer? Failure)> FetchPageAsync(
+    private async Task<(PageResult? Found, PooledBuffer? Content, QueryAnswer? Failure)> FetchPageAsync(
         Query query, FhirSearch search, EhrRequest request, CancellationToken cancellationToken)
     {
         using var answer = await ehr.SendAsync(query.Tenant, query.Spec.Connection, request, Access(query.Tenant), cancellationToken);
@@ -176,11 +176,12 @@ internal sealed partial class QueryFlow(
             return (null, null, EhrRefusals.Of(answer, request.Op, query.Rules.Profile));
         }
 
-        var content = new ArrayBufferWriter<byte>(answer.Body.Length + (answer.Body.Length / 4) + 256);
+        var content = new PooledBuffer(answer.Body.Length + (answer.Body.Length / 4) + 256);
         var found = query.Rules.Normalizer.NormalizePage(
             answer.Body.Span, new PageRequest(search.Type, search.GatewayBase, Admission.MayInclude(query.Caller, query.Snapshot)), content);
         if (found.SessionExpired)
         {
+            content.Dispose();
             return (null, null, EhrRefusals.SessionExpired());
         }
 
@@ -203,7 +204,7 @@ internal sealed partial class QueryFlow(
             return EhrRefusals.Of(answer, request.Op, query.Rules.Profile);
         }
 
-        var content = new ArrayBufferWriter<byte>(answer.Body.Length + 1024);
+        var content = new PooledBuffer(answer.Body.Length + 1024);
         var found = query.Rules.Normalizer.NormalizeResource(answer.Body.Span, content);
         if (found.Type != read.Type)
         {
