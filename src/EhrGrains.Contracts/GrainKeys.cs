@@ -1,4 +1,5 @@
 using EhrGrains.Contracts.Apps;
+using EhrGrains.Contracts.Feeds;
 using EhrGrains.Contracts.Tenants;
 
 namespace EhrGrains.Contracts;
@@ -25,6 +26,9 @@ public static class GrainKeys
     /// <summary>Key of the paging state of one search: <c>{tenant}/{id}</c>.</summary>
     public static string Paging(TenantId tenant, string id) => $"{tenant.Value}/{id}";
 
+    /// <summary>Key of a feed: <c>{tenant}/{feed}</c>.</summary>
+    public static string Feed(TenantId tenant, FeedId feed) => $"{tenant.Value}/{feed.Value}";
+
     /// <summary>Key of an app's grain: <c>~app/{app}</c>.</summary>
     public static string App(AppId app) => $"{AppScope}/{app.Value}";
 
@@ -44,5 +48,13 @@ public static class GrainKeys
         app = default;
         var parts = key.Split('/');
         return parts.Length >= 2 && parts[0] == AppScope && AppId.TryParse(parts[1], out app);
+    }
+
+    /// <summary>Reads the key of a feed; false for other keys.</summary>
+    public static bool TryGetFeed(string key, out TenantId tenant, out FeedId feed)
+    {
+        feed = default;
+        var slash = key.IndexOf('/', StringComparison.Ordinal);
+        return TryGetTenant(key, out tenant) && slash > 0 && FeedId.TryParse(key[(slash + 1)..], out feed);
     }
 }

@@ -17,6 +17,12 @@ public enum Permission
 
     /// <summary>Another grain or the gateway of this cluster; never a client.</summary>
     Internal = 4,
+
+    /// <summary>
+    /// The role admin and a token with the scope <see cref="CallContext.ReadMessagesScope"/>, which is given only when it is asked for:
+    /// the answer holds raw messages.
+    /// </summary>
+    ReadMessages = 5,
 }
 
 /// <summary>
@@ -30,7 +36,7 @@ public sealed class RequiresAttribute(Permission permission) : Attribute
     public Permission Permission { get; } = permission;
 }
 
-/// <summary>Names in <see cref="Orleans.Runtime.RequestContext"/>.</summary>
+/// <summary>Names in <see cref="Orleans.Runtime.RequestContext"/> and in tokens.</summary>
 public static class CallContext
 {
     /// <summary>
@@ -38,6 +44,9 @@ public static class CallContext
     /// nothing, for any client can put it there.
     /// </summary>
     public const string AccessToken = "ehr.token";
+
+    /// <summary>The scope of a token that may read raw messages of feeds and send such.</summary>
+    public const string ReadMessagesScope = "ehrgrains/messages";
 
     /// <summary>The silo's own signed statement of who the caller is, made after validation and valid within the cluster only.</summary>
     public const string Ticket = "ehr.ticket";

@@ -1,4 +1,5 @@
 using EhrGrains.Contracts.Credentials;
+using EhrGrains.Contracts.Feeds;
 
 namespace EhrGrains.Contracts.Tenants;
 
@@ -66,6 +67,10 @@ public sealed record TenantSpec
     /// <summary>What the hospital's contract allows.</summary>
     [Id(5)]
     public BudgetSpec Budget { get; init; } = new();
+
+    /// <summary>The HL7 v2 feeds; at most 100.</summary>
+    [Id(6)]
+    public FeedSpec[] Feeds { get; init; } = [];
 }
 
 /// <summary>The tenant's FHIR endpoint, its vendor profile, its trust and egress rules.</summary>

@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using EhrGrains.Contracts.Audit;
 using EhrGrains.Contracts.Credentials;
+using EhrGrains.Contracts.Feeds;
 using EhrGrains.Contracts.Scopes;
 
 namespace EhrGrains.Contracts.Tenants;
@@ -59,6 +60,7 @@ public static class TenantSpecRules
         }
 
         AddBudget(problems, spec.Budget);
+        FeedSpecRules.Check(problems, spec.Feeds ?? []);
         return problems;
     }
 
@@ -104,7 +106,7 @@ public static class TenantSpecRules
 
         AddScopes(problems, connection.Scopes ?? []);
         AddSettings(problems, connection.Settings ?? []);
-        AddCertificates(problems, connection.TrustedCertificates);
+        AddCertificates(problems, "connection.trustedCertificates", connection.TrustedCertificates);
         return problems;
     }
 
@@ -152,12 +154,13 @@ public static class TenantSpecRules
             values[$"connection.settings.{name}"] = value;
         }
 
+        FeedSpecRules.Flatten(values, spec.Feeds);
         return values;
     }
 
-    private static string Text(IFormattable value) => value.ToString(null, System.Globalization.CultureInfo.InvariantCulture);
+    internal static string Text(IFormattable value) => value.ToString(null, System.Globalization.CultureInfo.InvariantCulture);
 
-    private static string? Fingerprint(string? pem) =>
+    internal static string? Fingerprint(string? pem) =>
         pem is null ? null : $"SHA-256 {Convert.ToHexStringLower(SHA256.HashData(System.Text.Encoding.UTF8.GetBytes(pem)))}";
 
     private static void AddUrl(
@@ -326,18 +329,17 @@ public static class TenantSpecRules
         }
     }
 
-    private static void AddCertificates(List<Problem> problems, string? pem)
+    internal static void AddCertificates(List<Problem> problems, string path, string? pem)
     {
         if (pem is null)
         {
             return;
         }
 
-        const string Path = "connection.trustedCertificates";
         if (pem.Contains("PRIVATE KEY", StringComparison.Ordinal))
         {
             problems.Add(new(
-                "EHR-TEN-050", Path, "This holds a private key. Give certificates only, and replace that key: it is no longer private."));
+                "EHR-TEN-050", path, "This holds a private key. Give certificates only, and replace that key: it is no longer private."));
             return;
         }
 
@@ -357,7 +359,7 @@ public static class TenantSpecRules
         if (certificates.Count is 0 or > 16)
         {
             problems.Add(new(
-                "EHR-TEN-051", Path, "Give 1 to 16 certificates of the hospital's certificate authority in PEM, at most 64 KiB."));
+                "EHR-TEN-051", path, "Give 1 to 16 certificates of the hospital's certificate authority in PEM, at most 64 KiB."));
         }
 
         foreach (var certificate in certificates)
@@ -386,6 +388,6 @@ public static class TenantSpecRules
         }
     }
 
-    private static bool IsPlainText(string? text, int lengthMax) =>
+    internal static bool IsPlainText(string? text, int lengthMax) =>
         !string.IsNullOrWhiteSpace(text) && text.Length <= lengthMax && !text.Any(char.IsControl);
 }
