@@ -127,6 +127,40 @@ public abstract class TableTests(DatabaseFixture fixture)
     }
 
     [Fact]
+    public async Task A_signing_key_is_published_a_day_before_it_signs_and_a_day_after_its_successor_does()
+    {
+        var time = new FakeTimeProvider(DateTimeOffset.UtcNow);
+        await using var test = await TestDatabase.CreateAsync((await fixture.GetAsync()).Kind, Cancelled);
+        await using var database = test.Open(time);
+        using var keys = test.NewKeyRing();
+        var silos = Enumerable.Range(0, 4).Select(_ => new SigningKeyTable(database, keys)).ToArray();
+        var first = (await silos[0].GetAsync(Cancelled)).ShouldHaveSingleItem();
+
+        time.Advance(TimeSpan.FromDays(30) - TimeSpan.FromSeconds(1));
+        (await RotateAsync()).ShouldBe([first.KeyId]);
+
+        time.Advance(TimeSpan.FromSeconds(1));
+        var both = await RotateAsync();
+        both.Length.ShouldBe(2);
+        both[1].ShouldBe(first.KeyId);
+        var second = (await silos[3].GetAsync(Cancelled))[0];
+        second.SignsFrom.ShouldBe(second.CreatedAt.AddHours(24));
+        first.SignsFrom.ShouldBe(first.CreatedAt);
+
+        time.Advance(TimeSpan.FromHours(48) - TimeSpan.FromSeconds(1));
+        (await RotateAsync()).ShouldBe(both);
+        time.Advance(TimeSpan.FromSeconds(1));
+        (await RotateAsync()).ShouldBe([second.KeyId]);
+
+        async Task<string[]> RotateAsync()
+        {
+            var seen = await Task.WhenAll(silos.Select(async silo =>
+                string.Join(' ', (await silo.RotateAsync(TimeSpan.FromDays(30), Cancelled)).Select(key => key.KeyId))));
+            return seen.Distinct().ShouldHaveSingleItem().Split(' ');
+        }
+    }
+
+    [Fact]
     public async Task An_id_is_used_once_whoever_asks_and_however_often()
     {
         var test = await fixture.GetAsync();

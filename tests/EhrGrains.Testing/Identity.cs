@@ -94,7 +94,11 @@ public sealed class Identity : IDisposable
             IssuedAt = now.UtcDateTime,
             Expires = now.AddMinutes(1).UtcDateTime,
             Claims = new Dictionary<string, object> { ["sub"] = ClientId, ["jti"] = Guid.CreateVersion7().ToString("N") },
-            SigningCredentials = new SigningCredentials(new ECDsaSecurityKey(key) { KeyId = keyId }, SecurityAlgorithms.EcdsaSha384),
+            SigningCredentials = new SigningCredentials(new ECDsaSecurityKey(key) { KeyId = keyId }, SecurityAlgorithms.EcdsaSha384)
+            {
+                // The library's cache would keep a disposed key for the next identity with the same key id.
+                CryptoProviderFactory = new CryptoProviderFactory { CacheSignatureProviders = false },
+            },
         });
         using var form = new FormUrlEncodedContent(new Dictionary<string, string>
         {

@@ -1,3 +1,5 @@
+using System.ComponentModel.DataAnnotations;
+
 namespace EhrGrains.Grains.Callers;
 
 /// <summary>Whose access tokens are taken.</summary>
@@ -32,4 +34,11 @@ public sealed class AccessTokenOptions
 
     /// <summary>The longest lifetime (<c>exp</c> − <c>iat</c>) taken. Default 10 minutes, 24 hours from an external issuer.</summary>
     public TimeSpan? LifetimeMax { get; set; }
+
+    /// <summary>
+    /// Days after which the embedded server makes a new signing key. A key is published for a day before it signs and for a day
+    /// after its successor began to. 2–3,650. Default 30.
+    /// </summary>
+    [Range(2, 3_650)]
+    public int SigningKeyDays { get; set; } = 30;
 }

@@ -57,6 +57,7 @@ public sealed class SiloOptions
     /// Whose access tokens are taken. Default issuer: the public URL, or <c>Http:Url</c>; default audience <c>ehrgrains</c>. With
     /// an external issuer there is no <c>/oauth/token</c> here.
     /// </summary>
+    [ValidateObjectMembers]
     public AccessTokenOptions Auth { get; set; } = new();
 
     /// <summary>The first administrator.</summary>

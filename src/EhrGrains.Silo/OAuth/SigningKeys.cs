@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using EhrGrains.Silo.Configuration;
 using EhrGrains.Silo.Telemetry;
 using EhrGrains.Storage.SigningKeys;
 using Microsoft.Extensions.Options;
@@ -9,16 +10,13 @@ using OpenIddict.Server;
 namespace EhrGrains.Silo.OAuth;
 
 /// <summary>
-/// Gives OpenIddict the cluster's signing keys and follows their rotation. All silos read the same table, so that a token of
-/// one is good at all.
+/// Rotates the cluster's signing keys and gives them to OpenIddict. All silos read the same table, so that a token of one is good
+/// at all.
 /// </summary>
-internal sealed class SigningKeys(SigningKeyTable table, TimeProvider time, ILogger<SigningKeys> log)
+internal sealed class SigningKeys(SigningKeyTable table, SiloOptions options, TimeProvider time, ILogger<SigningKeys> log)
     : BackgroundService, IConfigureOptions<OpenIddictServerOptions>, IOptionsChangeTokenSource<OpenIddictServerOptions>
 {
     private static readonly TimeSpan RefreshPeriod = TimeSpan.FromMinutes(1);
-
-    // Every verifier reads the keys at least this often, so a key is known everywhere before it is used.
-    private static readonly TimeSpan PublishedBeforeUse = TimeSpan.FromMinutes(5);
 
     private CancellationTokenSource changed = new();
     private volatile SigningCredentials[] credentials = [];
@@ -63,13 +61,16 @@ internal sealed class SigningKeys(SigningKeyTable table, TimeProvider time, ILog
 
     private async Task RefreshAsync(CancellationToken cancellationToken)
     {
-        var keys = await table.GetAsync(cancellationToken);
-        currentKeyId = (keys.FirstOrDefault(key => key.CreatedAt <= time.GetUtcNow() - PublishedBeforeUse) ?? keys[^1]).KeyId;
+        var keys = await table.RotateAsync(TimeSpan.FromDays(options.Auth.SigningKeyDays), cancellationToken);
+
+        // The oldest when all are too young: the first one, made by a silo whose clock is ahead.
+        currentKeyId = (keys.FirstOrDefault(key => key.SignsFrom <= time.GetUtcNow()) ?? keys[^1]).KeyId;
         if (keys.Select(key => key.KeyId).SequenceEqual(credentials.Select(known => known.Key.KeyId)))
         {
             return;
         }
 
+        log.SigningKeysPublished(keys.Count, keys[0].KeyId, keys[0].SignsFrom);
         credentials = [.. keys.Select(ToCredentials)];
         var previous = Interlocked.Exchange(ref changed, new CancellationTokenSource());
         await previous.CancelAsync();

@@ -26,4 +26,7 @@ internal static partial class SiloLog
 
     [LoggerMessage(7007, LogLevel.Information, "The silo drains: readiness is off, requests are served for {Seconds} s more.")]
     internal static partial void Draining(this ILogger logger, int seconds);
+
+    [LoggerMessage(7008, LogLevel.Information, "{Count} signing keys are published; the newest, {KeyId}, signs from {SignsFrom} on.")]
+    internal static partial void SigningKeysPublished(this ILogger logger, int count, string keyId, DateTimeOffset signsFrom);
 }
