@@ -13,7 +13,7 @@ namespace EhrGrains.Cli.TenantFiles;
 /// </summary>
 internal static class TenantFileReader
 {
-    // A tenant has three levels; more is a mistake, and unbounded depth would overflow the stack of the node loader.
+    // A tenant has six levels of its own inside those of the document; more is a mistake, and unbounded depth would overflow the stack of the node loader.
     private const int DepthMax = 8;
 
     internal static TenantFile Read(string name, string text)
@@ -124,6 +124,7 @@ internal static class TenantFileReader
                 Concurrency = (int?)budget.Number("concurrency", int.MaxValue) ?? defaults.Concurrency,
                 DailyQuota = budget.Number("dailyQuota", long.MaxValue),
             },
+            Feeds = [.. root.Sections("feeds").Select(FeedSection.Read)],
         };
         connection.RefuseUnknown();
         budget.RefuseUnknown();

@@ -29,6 +29,7 @@ internal sealed class YamlSection
         this.problems = problems;
         prefix = path.Length > 0 ? path + "." : "";
         IsMapping = node is YamlMappingNode || IsAbsent(node);
+        IsStated = node is not null;
         if (node is YamlMappingNode mapping)
         {
             foreach (var (key, value) in mapping.Children)
@@ -48,10 +49,36 @@ internal sealed class YamlSection
     /// <summary>True unless something else stands here; what is absent is an empty mapping.</summary>
     internal bool IsMapping { get; }
 
+    /// <summary>True when something stands here, were it an empty mapping.</summary>
+    internal bool IsStated { get; }
+
     internal YamlSection Section(string key)
     {
         var node = Take(key);
         return new YamlSection(file, prefix + key, node, node is null ? line : lines[prefix + key], lines, problems);
+    }
+
+    /// <summary>The mappings of a list, with the path of each.</summary>
+    internal IEnumerable<YamlSection> Sections(string key)
+    {
+        var node = Take(key);
+        if (node is YamlSequenceNode list)
+        {
+            return [.. list.Children.Select((item, i) => Item($"{prefix}{key}[{i}]", item))];
+        }
+
+        if (!IsAbsent(node))
+        {
+            Add(key, "EHR-CLI-039", "Must be a list of mappings: «- key: value».");
+        }
+
+        return [];
+    }
+
+    private YamlSection Item(string path, YamlNode item)
+    {
+        lines[path] = (int)item.Start.Line;
+        return new YamlSection(file, path, item, (int)item.Start.Line, lines, problems);
     }
 
     internal string RequiredText(string key)
@@ -84,13 +111,32 @@ internal sealed class YamlSection
         return null;
     }
 
+    internal bool Flag(string key, bool absent)
+    {
+        switch (Text(key))
+        {
+            case null:
+                return absent;
+            case "true":
+                return true;
+            case "false":
+                return false;
+            default:
+                Add(key, "EHR-CLI-038", "Must be true or false.");
+                return absent;
+        }
+    }
+
     internal TEnum Word<TEnum>(string key, TEnum absent)
+        where TEnum : struct, Enum => OptionalWord<TEnum>(key) ?? absent;
+
+    internal TEnum? OptionalWord<TEnum>(string key)
         where TEnum : struct, Enum
     {
         var text = Text(key);
         if (text is null)
         {
-            return absent;
+            return null;
         }
 
         if (Words.TryParse<TEnum>(text, out var value))
@@ -99,7 +145,7 @@ internal sealed class YamlSection
         }
 
         Add(key, "EHR-CLI-033", $"Must be one of: {string.Join(", ", Words.All<TEnum>())}.");
-        return absent;
+        return null;
     }
 
     internal string[] Texts(string key)

@@ -138,13 +138,20 @@ public sealed partial class CallerGate : IIncomingGrainCallFilter
         var role = permission switch
         {
             Permission.Operate => AppRole.Operator,
-            Permission.Administer => AppRole.Admin,
+            Permission.Administer or Permission.ReadMessages => AppRole.Admin,
             _ => AppRole.Application,
         };
         if (caller.IsSystem || caller.Role < role)
         {
             throw Refusal(
                 context, ProblemKind.Forbidden, "role", "EHR-AUT-005", $"This asks for the role {role.ToString().ToLowerInvariant()}.");
+        }
+
+        if (permission is Permission.ReadMessages && !caller.Scopes.Contains(CallContext.ReadMessagesScope))
+        {
+            throw Refusal(
+                context, ProblemKind.Forbidden, "scope", "EHR-AUT-010",
+                $"Raw messages hold patient data: this asks for a token with the scope {CallContext.ReadMessagesScope}.");
         }
 
         if (permission is Permission.Query || (permission is Permission.Internal && caller.Role == AppRole.Application))

@@ -1,4 +1,5 @@
 using EhrGrains.Contracts.Apps;
+using EhrGrains.Contracts.Callers;
 using EhrGrains.Contracts.Scopes;
 
 namespace EhrGrains.Silo.OAuth;
@@ -31,10 +32,11 @@ internal static class GrantableScopes
     {
         AppRole.Application => SmartScope.TryParse(scope, out _),
         AppRole.Operator => scope == Operate,
-        AppRole.Admin => scope is Operate or Administer,
+        AppRole.Admin => scope is Operate or Administer or CallContext.ReadMessagesScope,
         _ => false,
     };
 
+    // Raw messages are not among them: who wants to read patient data says so.
     private static string[] Default(AppRole role) => role switch
     {
         AppRole.Application => ["system/*.rs"],
