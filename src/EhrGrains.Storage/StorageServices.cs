@@ -1,8 +1,11 @@
 using EhrGrains.Storage.Audit;
 using EhrGrains.Storage.Databases;
+using EhrGrains.Storage.Feeds;
 using EhrGrains.Storage.Ids;
+using EhrGrains.Storage.Journal;
 using EhrGrains.Storage.Keys;
 using EhrGrains.Storage.OneTime;
+using EhrGrains.Storage.Outbound;
 using EhrGrains.Storage.SigningKeys;
 using EhrGrains.Storage.Tenants;
 using Microsoft.Extensions.DependencyInjection;
@@ -14,7 +17,7 @@ namespace EhrGrains.Storage;
 public static class StorageServices
 {
     /// <summary>
-    /// Adds the key ring, the audit log with its writer, and the tables. Needs <see cref="Database"/>, <see cref="RootKey"/> and
+    /// Adds the key ring, the audit log and the journal with their writers, and the tables. Needs <see cref="Database"/>, <see cref="RootKey"/> and
     /// <see cref="TimeProvider"/> among the services. Add it before the silo: hosted services stop in reverse order, and the
     /// audit writer has to outlive the grains.
     /// </summary>
@@ -30,6 +33,12 @@ public static class StorageServices
             s.GetRequiredService<StorageMetrics>(),
             s.GetRequiredService<ILogger<AuditLog>>()));
         services.AddHostedService(s => s.GetRequiredService<AuditLog>());
+        services.AddSingleton<JournalWriter>();
+        services.AddHostedService(s => s.GetRequiredService<JournalWriter>());
+        services.AddSingleton<JournalReader>();
+        services.AddSingleton<FeedProgress>();
+        services.AddSingleton<FeedTable>();
+        services.AddSingleton<OutboundQueue>();
         services.AddSingleton<TenantTable>();
         services.AddSingleton<IdAliasTable>();
         services.AddSingleton<SigningKeyTable>();

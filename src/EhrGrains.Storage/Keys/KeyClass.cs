@@ -17,4 +17,7 @@ public enum KeyClass
 
     /// <summary>Keys that our own token endpoint signs with.</summary>
     Signing = 5,
+
+    /// <summary>Raw messages of feeds.</summary>
+    Journal = 6,
 }

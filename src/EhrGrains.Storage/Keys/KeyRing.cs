@@ -173,6 +173,7 @@ public sealed class KeyRing : IDisposable
         KeyClass.Cursor => "ehrgrains/data/3",
         KeyClass.Id => "ehrgrains/data/4",
         KeyClass.Signing => "ehrgrains/data/5",
+        KeyClass.Journal => "ehrgrains/data/6",
         _ => throw new ArgumentOutOfRangeException(nameof(keyClass)),
     };
 
