@@ -23,7 +23,7 @@ internal static class CliReference
         text.WriteLine();
         text.WriteLine("""
             Results go to standard output, everything else to standard error. `-o json` prints one JSON document of the type that
-            is named with each command; types only ever gain members. A refusal is then `{"kind": …, "problems": [{"code", "path",
+            is named with each command, or one a line where it says so; types only ever gain members. A refusal is then `{"kind": …, "problems": [{"code", "path",
             "message"}]}` on standard error. `NO_COLOR` is honoured.
 
             | exit code | meaning |
@@ -85,7 +85,7 @@ internal static class CliReference
         }
 
         WriteOptions(text, verb.Options);
-        text.WriteLine($"- Result: {(verb.Result is { } result ? $"`{TypeName(result, types)}`" : "FHIR R4 JSON, as it came")}");
+        text.WriteLine($"- {(verb.IsStream ? "Results, a line each" : "Result")}: {(verb.Result is { } result ? $"`{TypeName(result, types)}`" : "FHIR R4 JSON, as it came")}");
     }
 
     private static void WriteOptions(TextWriter text, IEnumerable<Option> options)

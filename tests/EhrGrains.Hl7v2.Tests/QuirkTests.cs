@@ -28,6 +28,60 @@ public sealed class QuirkTests
         odd["PID-3[2]"].GetString().ShouldBe("9");
     }
 
+    [Theory]
+    [InlineData(@"^~\\&")]
+    [InlineData(@"^~\&amp;")]
+    [InlineData("")]
+    public void Encoding_characters_that_a_program_or_a_file_spoilt(string stated)
+    {
+        using var message = Wire.Message($"MSH|{stated}|A|B|C|D|2024||ADT^A01^ADT_A01|1|P|2.5.1", @"PID|1||7^a\T\b&c^A~8");
+        message["PID-3.2.1"].GetString().ShouldBe("a&b");
+        message["PID-3.2.2"].GetString().ShouldBe("c");
+        message["PID-3[2]"].GetString().ShouldBe("8");
+        message.Codes().ShouldBe([Hl7WarningCode.OddEncodingCharacters]);
+    }
+
+    [Fact]
+    public void Indented_segments_and_a_header_in_small_letters()
+    {
+        using var message = Wire.Message(Wire.Header.Replace("MSH", "msh", StringComparison.Ordinal), "  PID|1||7", "\tPV1|1|I");
+        message["MSH-10"].GetString().ShouldBe("42");
+        message["PID-3"].GetString().ShouldBe("7");
+        message["PV1-2"].GetString().ShouldBe("I");
+        message.Codes().ShouldBe([Hl7WarningCode.SegmentIdNotCapital, Hl7WarningCode.LeadingBlanks, Hl7WarningCode.LeadingBlanks]);
+    }
+
+    [Fact]
+    public void Control_characters_as_delimiters()
+    {
+        using var message = Wire.Message("MSH\u001D\u001E\u001F\u0001\u0002\u001DA\u001DB\u001DC\u001DD\u001D2024\u001D\u001DADT\u001EA01\u001EADT_A01\u001D1\u001DP\u001D2.5.1", "PID\u001D1\u001D\u001D7\u001EA\u001F8");
+        message["PID-3[2]"].GetString().ShouldBe("8");
+        message["PID-3.2"].GetString().ShouldBe("A");
+        message.Warnings.ShouldBeEmpty();
+    }
+
+    [Theory]
+    [InlineData("utf-16BE")]
+    [InlineData("utf-16")]
+    [InlineData("utf-32")]
+    [InlineData("utf-32BE")]
+    public void Wide_characters_are_divided_into_messages_and_read(string name)
+    {
+        var encoding = Encoding.GetEncoding(name);
+        byte[] bytes = [.. encoding.GetPreamble(), .. encoding.GetBytes($"{Wire.Header}\rPID|1||7||Łódź^X\r{Wire.Header}\rPID|1||8\r")];
+        var ids = Hl7Batch.Divide(bytes).Where(part => part.Kind == Hl7PartKind.Message)
+            .Select(part => Hl7Message.Parse(bytes.AsMemory(part.Start, part.Length))["PID-3"].GetString());
+        ids.ShouldBe(["7", "8"]);
+        Hl7Batch.Divide(bytes).Sum(part => part.Length).ShouldBe(bytes.Length);
+    }
+
+    [Fact]
+    public void A_warning_says_where_as_the_standard_writes_it()
+    {
+        using var message = Wire.Message(Wire.Header, "NTE|1||fine", @"NTE|2||a~b^c:\d");
+        message.Locate(message.Warnings.ShouldHaveSingleItem()).ToString().ShouldBe("NTE[2]-3[2].2");
+    }
+
     [Fact]
     public void Message_type_without_structure()
     {
@@ -108,6 +162,8 @@ public sealed class QuirkTests
         var bytes = Wire.Bytes(@"FHS|^~\&|A", @"BHS|^~\&|A", Wire.Header, "PID|1", Wire.Header, "PID|2", "BTS|3", "FTS|1");
         Hl7Batch.Divide(bytes).Select(part => part.Kind).ShouldBe(
             [Hl7PartKind.Header, Hl7PartKind.Header, Hl7PartKind.Message, Hl7PartKind.Message, Hl7PartKind.Trailer, Hl7PartKind.Trailer]);
+        var warning = Hl7Batch.CheckCounts(bytes, Hl7Batch.Divide(bytes)).ShouldHaveSingleItem();
+        Wire.Text(bytes.AsSpan(warning.Offset, 5)).ShouldBe("BTS|3");
     }
 
     [Fact]
@@ -219,8 +275,10 @@ public sealed class QuirkTests
     [InlineData("GET / HTTP/1.1\r\n", Hl7Fault.NoHeader)]
     [InlineData("<MSH/>", Hl7Fault.NoHeader)]
     [InlineData("MSH", Hl7Fault.NoHeader)]
-    [InlineData("MSH||||", Hl7Fault.BadDelimiters)]
+    [InlineData("MSH|", Hl7Fault.BadDelimiters)]
     [InlineData("MSH|^^~&|A", Hl7Fault.BadDelimiters)]
+    [InlineData("MSH|ABC|A", Hl7Fault.BadDelimiters)]
+    [InlineData("MSH^^^^", Hl7Fault.BadDelimiters)]
     public void What_is_no_message_is_refused(string text, Hl7Fault fault) => new Hl7Message().Read(Encoding.Latin1.GetBytes(text)).Fault.ShouldBe(fault);
 
     [Fact]

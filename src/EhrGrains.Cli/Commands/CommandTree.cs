@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Invocation;
+using EhrGrains.Cli.Hl7;
 using EhrGrains.Cli.Results;
 
 namespace EhrGrains.Cli.Commands;
@@ -20,6 +21,7 @@ internal static class CommandTree
             QueryCommand.Build(),
             AuditCommand.Build(),
             BudgetCommand.Build(),
+            Hl7Command.Build(),
             TokenCommand.Build(),
             ContextCommand.Build(),
             DbCommand.Build(),

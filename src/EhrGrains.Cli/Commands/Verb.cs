@@ -13,6 +13,9 @@ internal sealed class Verb(string name, string description) : Command(name, desc
     /// <summary>The type of the result, for the reference; null: FHIR, as it came.</summary>
     internal Type? Result { get; private set; }
 
+    /// <summary>Whether there is a result a line, rather than one.</summary>
+    internal bool IsStream { get; private set; }
+
     internal Verb Answers<T>(Func<Invocation, Task<T>> run, Func<T, IRenderable> show, Func<T, ExitCode>? exit = null)
     {
         Result = typeof(T);
@@ -22,6 +25,14 @@ internal sealed class Verb(string name, string description) : Command(name, desc
             invocation.Output.Write(result, show);
             return exit?.Invoke(result) ?? ExitCode.Ok;
         });
+    }
+
+    /// <summary>Prints a line for each <typeparamref name="T"/> as it comes; see <see cref="Output.WriteLine{T}"/>.</summary>
+    internal Verb Streams<T>(Func<Invocation, Task<ExitCode>> run)
+    {
+        Result = typeof(T);
+        IsStream = true;
+        return Runs(run);
     }
 
     internal Verb Runs(Func<Invocation, Task<ExitCode>> run)

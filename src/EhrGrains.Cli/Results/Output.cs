@@ -34,6 +34,8 @@ internal sealed class Output(OutputFormat format, bool isQuiet, TextWriter resul
         Converters = { new JsonStringEnumConverter(JsonNamingPolicy.SnakeCaseLower, allowIntegerValues: false) },
     };
 
+    private static readonly JsonSerializerOptions JsonLine = new(Json) { WriteIndented = false };
+
     internal OutputFormat Format { get; } = format;
 
     internal void Write<T>(T result, Func<T, IRenderable> show)
@@ -47,6 +49,13 @@ internal sealed class Output(OutputFormat format, bool isQuiet, TextWriter resul
             Console(results, System.Console.IsOutputRedirected).Write(show(result));
         }
     }
+
+    /// <summary>One of many results, on a line of its own.</summary>
+    internal void WriteLine<T>(T result, Func<T, string> show) =>
+        results.WriteLine(Format == OutputFormat.Json ? JsonSerializer.Serialize(result, JsonLine) : show(result));
+
+    /// <summary>What the lines come to: the last line for people, apart from the data for scripts.</summary>
+    internal void WriteTotal(string text) => (Format == OutputFormat.Json ? diagnostics : results).WriteLine(text);
 
     /// <summary>Writes a JSON document as it is.</summary>
     internal void WriteJson(string document) => results.WriteLine(document);

@@ -1,3 +1,6 @@
+using System.Buffers.Text;
+using EhrGrains.Hl7v2.Messages;
+
 namespace EhrGrains.Hl7v2.Batches;
 
 /// <summary>What a part of a file or frame is.</summary>
@@ -33,6 +36,63 @@ public static class Hl7Batch
 
     /// <summary>Divides <paramref name="bytes"/> into parts, in order, without gaps.</summary>
     public static IReadOnlyList<Hl7Part> Divide(ReadOnlySpan<byte> bytes)
+    {
+        if (MessageReader.WideSet(bytes) is not { } wide)
+        {
+            return DivideNarrow(bytes);
+        }
+
+        // In UTF-16 and UTF-32 every character has the same number of bytes as far as ids and line ends go.
+        var width = wide.UnitBytes;
+        var narrow = new byte[bytes.Length / width];
+        for (var i = 0; i < narrow.Length; i++)
+        {
+            narrow[i] = wide.Narrow(bytes.Slice(i * width, width));
+        }
+
+        var parts = DivideNarrow(narrow).Select(part => new Hl7Part(part.Kind, part.Start * width, part.Length * width)).ToArray();
+        if (parts.Length > 0)
+        {
+            // A last half of a unit belongs to the last part.
+            parts[^1] = parts[^1] with { Length = bytes.Length - parts[^1].Start };
+        }
+
+        return parts;
+    }
+
+    /// <summary>
+    /// Compares BTS-1 (messages in the batch) and FTS-1 (batches in the file) with what is there. An empty count says nothing.
+    /// </summary>
+    public static IReadOnlyList<Hl7Warning> CheckCounts(ReadOnlySpan<byte> bytes, IReadOnlyList<Hl7Part> parts)
+    {
+        var warnings = new List<Hl7Warning>();
+        int messages = 0, batches = 0;
+        foreach (var part in MessageReader.WideSet(bytes) is null ? parts : [])
+        {
+            var text = bytes.Slice(part.Start, part.Length);
+            messages += part.Kind == Hl7PartKind.Message ? 1 : 0;
+            if (part.Kind != Hl7PartKind.Trailer)
+            {
+                continue;
+            }
+
+            var isBatch = (text[0] | 0x20) == 'b';
+            batches += isBatch ? 1 : 0;
+            if (CountOf(text) is { } stated && stated != (isBatch ? messages : batches))
+            {
+                warnings.Add(new Hl7Warning(Hl7WarningCode.BatchCountMismatch, -1, 1, part.Start));
+            }
+
+            messages = isBatch ? 0 : messages;
+        }
+
+        return warnings;
+    }
+
+    private static int? CountOf(ReadOnlySpan<byte> trailer) =>
+        trailer.Length > 4 && Utf8Parser.TryParse(trailer[4..], out int count, out _) ? count : null;
+
+    private static List<Hl7Part> DivideNarrow(ReadOnlySpan<byte> bytes)
     {
         var parts = new List<Hl7Part>();
         var start = 0;
@@ -73,7 +133,7 @@ public static class Hl7Batch
     private static Hl7PartKind? KindOf(ReadOnlySpan<byte> line, out int skip)
     {
         skip = 0;
-        while (skip < line.Length && (line[skip] is 0 or 0x0B or 0x1C or (byte)' ' || line[skip] >= 0xEF))
+        while (skip < line.Length && (line[skip] is 0 or 0x0B or 0x1C or (byte)' ' or (byte)'\t' || line[skip] >= 0xEF))
         {
             skip++;
         }
@@ -87,13 +147,15 @@ public static class Hl7Batch
         }
 
         var id = text[..3];
-        Hl7PartKind? kind = id.SequenceEqual("MSH"u8) && text.Length > 4 ? Hl7PartKind.Message
-            : id.SequenceEqual("FHS"u8) || id.SequenceEqual("BHS"u8) ? Hl7PartKind.Header
-            : id.SequenceEqual("BTS"u8) || id.SequenceEqual("FTS"u8) ? Hl7PartKind.Trailer
+        Hl7PartKind? kind = Is(id, "MSH") && text.Length > 4 ? Hl7PartKind.Message
+            : Is(id, "FHS") || Is(id, "BHS") ? Hl7PartKind.Header
+            : Is(id, "BTS") || Is(id, "FTS") ? Hl7PartKind.Trailer
             : null;
         skip = kind is null ? 0 : skip;
         return kind;
     }
+
+    private static bool Is(ReadOnlySpan<byte> id, string name) => System.Text.Ascii.EqualsIgnoreCase(id, name);
 
     private static bool IsSegment(ReadOnlySpan<byte> line) =>
         line.Length > 3 && char.IsAsciiLetterUpper((char)line[0]) && !char.IsAsciiLetterOrDigit((char)line[3]);

@@ -88,15 +88,8 @@ internal sealed class DelimiterIndex : IDisposable
         EndLine(bytes.Length, ref scan);
     }
 
-    /// <summary>Joins a line to the one before it: it was no segment but the rest of a field that held a line end.</summary>
-    internal void JoinToPrevious(int line)
-    {
-        var all = Lines;
-        all[line - 1].End = all[line].End;
-        all[line - 1].SeparatorCount += all[line].SeparatorCount;
-        all[(line + 1)..].CopyTo(all[line..]);
-        LineCount--;
-    }
+    /// <summary>Forgets the lines after the first <paramref name="count"/>: they were joined to others.</summary>
+    internal void Keep(int count) => LineCount = count;
 
     internal void Clear()
     {

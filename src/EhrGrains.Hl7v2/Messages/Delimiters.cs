@@ -21,39 +21,58 @@ public readonly record struct Delimiters(byte Field, byte Component, byte Repeti
             || value == Truncation);
 
     /// <summary>
-    /// Reads MSH-1 and MSH-2. <paramref name="header"/> begins at <c>MSH</c> (or FHS, BHS). False when there is no field
-    /// separator, when MSH-2 is empty, when a delimiter is a letter, digit, control or non-ASCII character, or when two are the same.
+    /// Reads MSH-1 and MSH-2. <paramref name="header"/> begins at <c>MSH</c> (or FHS, BHS). Two faults are passed over and reported
+    /// in <paramref name="odd"/>: an escape character that stands twice (<c>^~\\&amp;</c>, out of a program's source), and anything
+    /// that cannot divide after the second character (<c>^~\&amp;amp;</c>, out of XML). An empty MSH-2 means the recommended ones.
     /// </summary>
-    internal static bool TryRead(ReadOnlySpan<byte> header, out Delimiters delimiters)
+    internal static bool TryRead(ReadOnlySpan<byte> header, out Delimiters delimiters, out bool odd)
     {
         delimiters = default;
-        if (header.Length < 4 || !CanDelimit(header[3]))
+        odd = false;
+        if (header.Length < 5 || !CanDelimit(header[3]))
         {
             return false;
         }
 
         var field = header[3];
+        var end = header[4..].IndexOfAny(field, (byte)'\r', (byte)'\n');
+        var stated = end < 0 ? header[4..] : header[4..(4 + end)];
+        if (stated.IsEmpty && end >= 0 && header[4] == field && !Standard.IsDelimiter(field == (byte)'|' ? (byte)0 : field))
+        {
+            odd = true;
+            delimiters = Standard with { Field = field };
+            return true;
+        }
+
         Span<byte> encoding = stackalloc byte[5];
         encoding.Clear();
         var count = 0;
-        foreach (var b in header[4..])
+        foreach (var b in stated)
         {
-            if (b == field || b is (byte)'\r' or (byte)'\n')
+            if (count == 3 && b == encoding[2])
             {
-                break;
+                odd = true;
             }
-
-            if (count == encoding.Length || !CanDelimit(b) || encoding[..count].Contains(b))
+            else if (count < encoding.Length && CanDelimit(b) && b != field && !encoding[..count].Contains(b))
+            {
+                encoding[count++] = b;
+            }
+            else if (count < 2)
             {
                 return false;
             }
-
-            encoding[count++] = b;
+            else
+            {
+                odd = true;
+                break;
+            }
         }
 
         delimiters = new Delimiters(field, encoding[0], encoding[1], encoding[2], encoding[3], encoding[4]);
         return count > 0;
     }
 
-    private static bool CanDelimit(byte b) => b is > (byte)' ' and < 0x7F && !char.IsAsciiLetterOrDigit((char)b) && b != (byte)'"';
+    // Control characters divide in old interfaces (FS and GS of ASCII); not those that end lines or frames. A quotation mark is null.
+    private static bool CanDelimit(byte b) =>
+        b is not (0 or (byte)'\t' or (byte)'\r' or (byte)'\n' or 0x0B or 0x1C or (byte)' ' or (byte)'"') && b < 0x7F && !char.IsAsciiLetterOrDigit((char)b);
 }

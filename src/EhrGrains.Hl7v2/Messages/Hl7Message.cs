@@ -21,6 +21,9 @@ public sealed class Hl7Message : IDisposable
     /// <summary>The message exactly as it came: from MSH to the end of the last segment. What <see cref="Read"/> was given stays in use.</summary>
     public ReadOnlyMemory<byte> Bytes { get; private set; }
 
+    /// <summary>How many bytes before MSH were passed over in what <see cref="Read"/> was given.</summary>
+    public int Skipped { get; internal set; }
+
     /// <summary>The delimiters that the message states.</summary>
     public Delimiters Delimiters { get; private set; }
 
@@ -60,6 +63,7 @@ public sealed class Hl7Message : IDisposable
         Delimiters = default;
         charset = Charset.Ascii;
         Bytes = default;
+        Skipped = 0;
         text = default;
         index.Clear();
         if (bytes.Length > options.BytesMax)
@@ -68,6 +72,11 @@ public sealed class Hl7Message : IDisposable
         }
 
         var result = MessageReader.Read(this, bytes, options);
+        if (warnings is { Count: > 1 })
+        {
+            warnings.Sort(static (one, other) => (one.Offset, one.Code).CompareTo((other.Offset, other.Code)));
+        }
+
         if (result.Ok && options.IsStrict && warnings is { Count: > 0 })
         {
             result = new Hl7ReadResult(Hl7Fault.NotStrict, warnings[0].Offset, warnings[0].Code);
@@ -130,6 +139,37 @@ public sealed class Hl7Message : IDisposable
     /// <summary>The value at an address such as <c>PID-3[2].4.1</c>; empty when the message has nothing there.</summary>
     /// <exception cref="FormatException"><paramref name="address"/> is not an address.</exception>
     public Hl7Value this[string address] => this[Hl7Address.Parse(address, null)];
+
+    /// <summary>Where a warning was taken, as the standard writes it; null when it concerns the message as a whole.</summary>
+    public Hl7Address? Locate(Hl7Warning warning)
+    {
+        if (warning.Segment < 0 || warning.Segment >= SegmentCount)
+        {
+            return null;
+        }
+
+        var segment = Segment(warning.Segment);
+        var id = System.Text.Encoding.ASCII.GetString(segment.Id).ToUpperInvariant();
+        var occurrence = 0;
+        for (var i = 0; i <= warning.Segment; i++)
+        {
+            occurrence += Segment(i).Is(id) ? 1 : 0;
+        }
+
+        if (warning.Field == 0)
+        {
+            return new Hl7Address(id, occurrence, 0, 0, 0, 0);
+        }
+
+        var (start, end) = segment.Range(warning.Field);
+        var before = warning.Offset > start && warning.Offset <= end ? text.Span[start..warning.Offset] : [];
+        var repetition = before.Count(Delimiters.Repetition) + 1;
+        var part = before[(before.LastIndexOf(Delimiters.Repetition) + 1)..];
+        var component = part.Count(Delimiters.Component) + 1;
+        return repetition == 1 && component == 1
+            ? new Hl7Address(id, occurrence, warning.Field, 0, 0, 0)
+            : new Hl7Address(id, occurrence, warning.Field, repetition, component, 0);
+    }
 
     /// <inheritdoc/>
     public void Dispose() => index.Dispose();

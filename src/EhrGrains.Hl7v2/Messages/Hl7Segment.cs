@@ -37,7 +37,7 @@ public readonly ref struct Hl7Segment
     public int FieldCount => separators.Length + (IsHeader ? 1 : 0);
 
     /// <summary>True for MSH, FHS and BHS, whose first field is the separator itself.</summary>
-    public bool IsHeader => Id is [(byte)'M', (byte)'S', (byte)'H'] or [(byte)'F' or (byte)'B', (byte)'H', (byte)'S'];
+    public bool IsHeader => IsHeaderId(Id);
 
     /// <summary>True when the id is <paramref name="id"/>, capitals or not.</summary>
     public bool Is(string id) => System.Text.Ascii.EqualsIgnoreCase(Id, id);
@@ -69,6 +69,18 @@ public readonly ref struct Hl7Segment
         return number > separators.Length
             ? (end, end)
             : (separators[number - 1] + 1, number < separators.Length ? separators[number] : end);
+    }
+
+    // Small letters count as capitals: 0x20 is all that tells them apart.
+    internal static bool IsHeaderId(ReadOnlySpan<byte> id)
+    {
+        if (id.Length < 3)
+        {
+            return false;
+        }
+
+        var (first, second, third) = (id[0] | 0x20, id[1] | 0x20, id[2] | 0x20);
+        return (first == 'm' && second == 's' && third == 'h') || (first is 'f' or 'b' && second == 'h' && third == 's');
     }
 
     // MSH-1 and MSH-2 are the delimiters themselves: nothing in them divides.

@@ -24,6 +24,9 @@ public enum Hl7WarningCode
     /// <summary>MSH-2 has fewer than four characters.</summary>
     FewEncodingCharacters,
 
+    /// <summary>MSH-2 is empty, repeats a character or holds one that cannot divide; what could be used of it was used.</summary>
+    OddEncodingCharacters,
+
     /// <summary>MSH-2 has a truncation character although MSH-12 is older than 2.7.</summary>
     EarlyTruncationCharacter,
 
@@ -57,6 +60,9 @@ public enum Hl7WarningCode
     /// <summary>A segment is followed by blanks.</summary>
     TrailingBlanks,
 
+    /// <summary>A segment is indented: the blanks before its id were skipped.</summary>
+    LeadingBlanks,
+
     /// <summary>A segment stands where the message structure has no place for it.</summary>
     UnexpectedSegment,
 
@@ -65,13 +71,19 @@ public enum Hl7WarningCode
 
     /// <summary>A NUL or another control character stands inside a segment.</summary>
     ControlCharacter,
+
+    /// <summary>BTS-1 or FTS-1 does not count what is in its batch or file.</summary>
+    BatchCountMismatch,
 }
 
 /// <summary>A leniency and where it was taken. Holds no content of the message.</summary>
 /// <param name="Code">What was tolerated.</param>
 /// <param name="Segment">The segment's position in the message, from 0; -1 when it concerns the whole.</param>
 /// <param name="Field">The field's number; 0 when it concerns the whole segment.</param>
-/// <param name="Offset">The byte offset in what was given to the reader.</param>
+/// <param name="Offset">
+/// The byte offset from the M of MSH (<see cref="Hl7Message.Skipped"/> bytes after the beginning of what was given to the reader),
+/// in the UTF-8 form where the character set hides delimiters.
+/// </param>
 public readonly record struct Hl7Warning(Hl7WarningCode Code, int Segment, int Field, int Offset);
 
 /// <summary>Why bytes are not a message.</summary>

@@ -119,7 +119,7 @@ internal static class Leniencies
         for (var i = 0; i < text.Length; i++)
         {
             // ESC switches character sets; it is checked with the set.
-            if (text[i] < (byte)' ' && text[i] is not ((byte)'\r' or (byte)'\n' or (byte)'\t' or 0x1B))
+            if (text[i] < (byte)' ' && text[i] is not ((byte)'\r' or (byte)'\n' or (byte)'\t' or 0x1B) && !message.Delimiters.IsDelimiter(text[i]))
             {
                 message.Warn(Hl7WarningCode.ControlCharacter, -1, 0, i);
                 return;

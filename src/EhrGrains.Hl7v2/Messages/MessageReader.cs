@@ -22,7 +22,7 @@ internal static class MessageReader
             return new Hl7ReadResult(IsBlank(divided.Span) ? Hl7Fault.Empty : Hl7Fault.NoHeader, 0);
         }
 
-        if (!Delimiters.TryRead(divided.Span[header..], out var delimiters))
+        if (!Delimiters.TryRead(divided.Span[header..], out var delimiters, out var odd))
         {
             return new Hl7ReadResult(Hl7Fault.BadDelimiters, header);
         }
@@ -30,6 +30,7 @@ internal static class MessageReader
         var length = TrimmedLength(divided.Span);
         var text = divided[header..length];
         message.Begin(wide is null ? text : bytes, text, delimiters, wide?.ForUtf8() ?? Charset.Ascii);
+        message.Skipped = wide is null ? header : 0;
         message.Index.Build(text.Span, delimiters.Field, delimiters.Escape);
         if (wide is null)
         {
@@ -41,48 +42,48 @@ internal static class MessageReader
             message.Warn(Hl7WarningCode.BytesBeforeHeader, -1, 0, 0);
         }
 
-        return Check(message, options, divided.Length - length, length);
-    }
+        if (odd)
+        {
+            message.Warn(Hl7WarningCode.OddEncodingCharacters, 0, 2, 4);
+        }
 
-    private static Hl7ReadResult Check(Hl7Message message, Hl7ReadOptions options, int trimmed, int length)
-    {
         var result = Segments(message, options);
         if (!result.Ok)
         {
-            return result;
+            return result with { Offset = result.Offset + header };
         }
 
         Leniencies.Report(message);
-        if (trimmed > 0)
+        if (length < divided.Length)
         {
-            message.Warn(Hl7WarningCode.BytesAfterMessage, -1, 0, length);
+            message.Warn(Hl7WarningCode.BytesAfterMessage, -1, 0, text.Length);
         }
 
         return default;
     }
 
-    // A line that begins with no segment id is the rest of a field that held a line end, or nothing but blanks.
+    // Lines become segments. One that begins with no segment id is the rest of a field that held a line end, or nothing but
+    // blanks: it is joined to the one before. Two positions in one pass, as a text of many lines must not cost a copy for each.
     private static Hl7ReadResult Segments(Hl7Message message, Hl7ReadOptions options)
     {
         var text = message.Text.Span;
-        var index = message.Index;
-        var field = message.Delimiters.Field;
-        for (var i = 0; i < index.LineCount; i++)
+        var lines = message.Index.Lines;
+        var kept = 0;
+        foreach (var whole in lines)
         {
-            ref readonly var line = ref index.Lines[i];
-            var bytes = text[line.Start..line.End];
-            if (i > 0 && bytes.TrimStart([(byte)0x0B, (byte)0x1C]).StartsWith("MSH"u8) && line.SeparatorCount > 1)
+            var line = whole;
+            var id = IdOf(text[line.Start..line.End], message.Delimiters.Field);
+            if (id != SegmentId.Capital && !Tolerate(message, kept, id, ref line))
             {
-                return new Hl7ReadResult(Hl7Fault.SecondHeader, line.Start);
+                ref var previous = ref lines[kept - 1];
+                previous.End = line.End;
+                previous.SeparatorCount += line.SeparatorCount;
+                continue;
             }
 
-            var id = IdOf(bytes, field);
-            if (id == SegmentId.None)
+            if (kept > 0 && line.SeparatorCount > 1 && IsMessageHeader(text[line.Start..]))
             {
-                var blank = IsBlank(bytes);
-                message.Warn(blank ? Hl7WarningCode.TrailingBlanks : Hl7WarningCode.LineEndInsideField, i - 1, 0, line.Start);
-                index.JoinToPrevious(i--);
-                continue;
+                return new Hl7ReadResult(Hl7Fault.SecondHeader, line.Start);
             }
 
             if (line.SeparatorCount > options.FieldsMax)
@@ -90,49 +91,69 @@ internal static class MessageReader
                 return new Hl7ReadResult(Hl7Fault.TooManyFields, line.Start);
             }
 
-            if (id == SegmentId.NotCapital)
-            {
-                message.Warn(Hl7WarningCode.SegmentIdNotCapital, i, 0, line.Start);
-            }
+            lines[kept++] = line;
         }
 
-        return index.LineCount > options.SegmentsMax ? new Hl7ReadResult(Hl7Fault.TooManySegments, 0) : default;
+        message.Index.Keep(kept);
+        return kept > options.SegmentsMax ? new Hl7ReadResult(Hl7Fault.TooManySegments, 0) : default;
+    }
+
+    /// <summary>A line that does not begin as the standard says: true when it is a segment all the same.</summary>
+    private static bool Tolerate(Hl7Message message, int position, SegmentId id, ref DelimiterIndex.Line line)
+    {
+        if (id == SegmentId.NotCapital)
+        {
+            message.Warn(Hl7WarningCode.SegmentIdNotCapital, position, 0, line.Start);
+            return true;
+        }
+
+        var bytes = message.Text.Span[line.Start..line.End];
+        var blanks = bytes.IndexOfAnyExcept(Blanks);
+        if (blanks > 0 && IdOf(bytes[blanks..], message.Delimiters.Field) != SegmentId.None)
+        {
+            message.Warn(Hl7WarningCode.LeadingBlanks, position, 0, line.Start);
+            line.Start += blanks;
+            return true;
+        }
+
+        message.Warn(blanks < 0 ? Hl7WarningCode.TrailingBlanks : Hl7WarningCode.LineEndInsideField, position - 1, 0, line.Start);
+        return false;
     }
 
     private enum SegmentId
     {
         None,
-        Standard,
+        Capital,
         NotCapital,
     }
 
     private static SegmentId IdOf(ReadOnlySpan<byte> line, byte field)
     {
-        if (line.Length < 3 || (line.Length > 3 && line[3] != field))
+        if (line.Length < 3 || (line.Length > 3 && line[3] != field && !IsBlank(line[3..])))
         {
             return SegmentId.None;
         }
 
-        var capital = true;
-        for (var i = 0; i < 3; i++)
+        var (first, second, third) = (line[0], line[1], line[2]);
+        if (char.IsAsciiLetterUpper((char)first) && IsCapitalOrDigit(second) && IsCapitalOrDigit(third))
         {
-            var c = (char)line[i];
-            if (char.IsAsciiLetterLower(c))
-            {
-                capital = false;
-            }
-            else if (!char.IsAsciiLetterUpper(c) && (i == 0 || !char.IsAsciiDigit(c)))
-            {
-                return SegmentId.None;
-            }
+            return SegmentId.Capital;
         }
 
         // Three letters alone on a line are a segment without fields only in capitals: "mm\r" is the rest of a text.
-        return capital ? SegmentId.Standard : line.Length > 3 ? SegmentId.NotCapital : SegmentId.None;
+        var letters = char.IsAsciiLetter((char)first) && char.IsAsciiLetterOrDigit((char)second) && char.IsAsciiLetterOrDigit((char)third);
+        return letters && line.Length > 3 && line[3] == field ? SegmentId.NotCapital : SegmentId.None;
     }
 
-    private static Charset? WideSet(ReadOnlySpan<byte> bytes) => bytes switch
+    private static bool IsCapitalOrDigit(byte b) => char.IsAsciiLetterUpper((char)b) || char.IsAsciiDigit((char)b);
+
+    private static bool IsMessageHeader(ReadOnlySpan<byte> line) => (line[0] | 0x20) == 'm' && Hl7Segment.IsHeaderId(line[..3]);
+
+    /// <summary>UTF-16 or UTF-32, told by its byte order mark or by how MSH looks in it; null for sets of single bytes.</summary>
+    internal static Charset? WideSet(ReadOnlySpan<byte> bytes) => bytes switch
     {
+        [0, 0, 0xFE, 0xFF, ..] or [0, 0, 0, (byte)'M', ..] => Charset.BigEndianUtf32,
+        [0xFF, 0xFE, 0, 0, ..] or [(byte)'M', 0, 0, 0, ..] => Charset.LittleEndianUtf32,
         [0xFE, 0xFF, ..] or [0, (byte)'M', 0, (byte)'S', ..] => Charset.BigEndianUtf16,
         [0xFF, 0xFE, ..] or [(byte)'M', 0, (byte)'S', 0, ..] => Charset.LittleEndianUtf16,
         _ => null,
@@ -214,9 +235,16 @@ internal static class HeaderSearch
     /// <summary>The offset of <c>MSH</c> at the start or after a line end, framing or blank characters; -1 when there is none.</summary>
     internal static int Find(ReadOnlySpan<byte> text, int searchMax)
     {
-        for (var from = 0; from < Math.Min(text.Length, searchMax);)
+        var window = text[..Math.Min(text.Length, searchMax)];
+        var exact = Find(window, "MSH"u8);
+        return exact >= 0 ? exact : Find(window, "msh"u8);
+    }
+
+    private static int Find(ReadOnlySpan<byte> text, ReadOnlySpan<byte> id)
+    {
+        for (var from = 0; ;)
         {
-            var at = text[from..].IndexOf("MSH"u8);
+            var at = text[from..].IndexOf(id);
             if (at < 0)
             {
                 return -1;
@@ -230,8 +258,6 @@ internal static class HeaderSearch
 
             from = at + 3;
         }
-
-        return -1;
     }
 
     private static bool BeginsHere(byte before) => before is <= (byte)' ' or >= 0x7F;

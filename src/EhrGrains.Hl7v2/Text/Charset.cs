@@ -26,6 +26,10 @@ internal sealed class Charset
 
     internal static Charset LittleEndianUtf16 { get; } = new("UNICODE UTF-16", false, Encoding.Unicode);
 
+    internal static Charset BigEndianUtf32 { get; } = new("UNICODE UTF-32", false, new UTF32Encoding(bigEndian: true, byteOrderMark: false));
+
+    internal static Charset LittleEndianUtf32 { get; } = new("UNICODE UTF-32", false, new UTF32Encoding(bigEndian: false, byteOrderMark: false));
+
     internal static Charset Windows1252 { get; } = new("WINDOWS-1252", true, CodePage(1252));
 
     internal string Name { get; }
@@ -38,6 +42,18 @@ internal sealed class Charset
     internal bool KeepsAscii { get; }
 
     internal Encoding Encoding { get; }
+
+    /// <summary>Bytes of a code unit: 2 in UTF-16, 4 in UTF-32, else 1.</summary>
+    internal int UnitBytes => this == BigEndianUtf16 || this == LittleEndianUtf16 ? 2 : this == BigEndianUtf32 || this == LittleEndianUtf32 ? 4 : 1;
+
+    /// <summary>The ASCII character of a code unit; 0xFF for any other.</summary>
+    internal byte Narrow(ReadOnlySpan<byte> unit)
+    {
+        var isBigEndian = this == BigEndianUtf16 || this == BigEndianUtf32;
+        var character = isBigEndian ? unit[^1] : unit[0];
+        var rest = isBigEndian ? unit[..^1] : unit[1..];
+        return character < 0x80 && !rest.ContainsAnyExcept((byte)0) ? character : (byte)0xFF;
+    }
 
     /// <summary>The set of that name; null when none is known. Blanks, hyphens and case do not matter.</summary>
     internal static Charset? Find(ReadOnlySpan<byte> name)
@@ -74,9 +90,11 @@ internal sealed class Charset
     /// <summary>What bytes that are not in the set they claim really are: UTF-8 when they are valid UTF-8, else Windows-1252.</summary>
     internal static Charset Guess(ReadOnlySpan<byte> bytes) => System.Text.Unicode.Utf8.IsValid(bytes) ? Utf8 : Windows1252;
 
-    /// <summary>False when the bytes cannot be in this set.</summary>
+    /// <summary>False when the bytes cannot be in this set: decoding them would lose some.</summary>
     internal bool CanHold(ReadOnlySpan<byte> bytes) =>
-        this == Ascii ? System.Text.Ascii.IsValid(bytes) : this != Utf8 || System.Text.Unicode.Utf8.IsValid(bytes);
+        this == Ascii ? System.Text.Ascii.IsValid(bytes)
+        : this == Utf8 ? System.Text.Unicode.Utf8.IsValid(bytes)
+        : this == Latin1 || this == Windows1252 || !Encoding.GetString(bytes).Contains('\uFFFD', StringComparison.Ordinal);
 
     private static readonly Dictionary<string, Charset> ByName = MakeTable();
 
@@ -92,9 +110,17 @@ internal sealed class Charset
         }
 
         Add(Ascii, "ASCII", "USASCII", "ANSI", "7BIT");
-        Add(Utf8, "UNICODEUTF8", "UTF8", "UNICODE");
-        Add(Latin1, "8859/1", "88591", "ISO88591", "ISO8859/1", "LATIN1");
+        Add(Utf8, "UNICODEUTF8", "UTF8", "UNICODE", "ISOIR192");
+        Add(Latin1, "8859/1", "88591", "ISO88591", "ISO8859/1", "LATIN1", "ISOIR100");
         Add(Windows1252, "WINDOWS1252", "CP1252", "1252");
+        for (var page = 1250; page <= 1258; page++)
+        {
+            if (page != 1252)
+            {
+                Add(new Charset($"WINDOWS-{page}", true, CodePage(page)), $"WINDOWS{page}", $"CP{page}");
+            }
+        }
+
         ReadOnlySpan<(int Part, int CodePage)> parts =
             [(2, 28592), (3, 28593), (4, 28594), (5, 28595), (6, 28596), (7, 28597), (8, 28598), (9, 28599), (15, 28605)];
         foreach (var (part, codePage) in parts)
@@ -110,7 +136,7 @@ internal sealed class Charset
         Add(new Charset("BIG-5", false, CodePage(950)), "BIG5");
         Add(new Charset("CNS 11643-1992", true, CodePage(20000)), "CNS116431992");
         Add(BigEndianUtf16, "UNICODEUTF16", "UTF16");
-        Add(new Charset("UNICODE UTF-32", false, new UTF32Encoding(bigEndian: true, byteOrderMark: false)), "UNICODEUTF32", "UTF32");
+        Add(BigEndianUtf32, "UNICODEUTF32", "UTF32");
         return table;
     }
 

@@ -67,7 +67,7 @@ internal static class TextEncoder
         {
             Escaped(letter, delimiters, ref sink);
         }
-        else if (value is < (byte)' ' or 0x7F)
+        else if (value is < (byte)' ' or 0x7F && (delimiters.Escape != 0 || EndsSomething(value)))
         {
             RequireEscape(delimiters);
             sink.Write(delimiters.Escape);
@@ -81,6 +81,9 @@ internal static class TextEncoder
             sink.Write(value);
         }
     }
+
+    // A line end, or a byte that frames messages.
+    private static bool EndsSomething(byte value) => value is 0 or (byte)'\r' or (byte)'\n' or 0x0B or 0x1C;
 
     private static byte Letter(byte value, Delimiters delimiters) =>
         value == 0 ? (byte)0
