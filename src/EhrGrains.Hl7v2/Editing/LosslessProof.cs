@@ -114,9 +114,10 @@ public readonly record struct LosslessProof(int Values, LosslessFault Fault, Hl7
             var again = value.With(TextEncoder.Encode(text, message.Delimiters, message.Charset)).GetString();
             return again == text ? LosslessFault.None : LosslessFault.Text;
         }
-        catch (Hl7EncodingException) when (message.Delimiters.Escape == 0)
+        catch (Hl7EncodingException) when (message.Delimiters.Escape == 0 || System.Text.Ascii.IsValid(value.Raw))
         {
-            // A line end inside a field of a message that has no escape character: nothing could write it but the bytes that are there.
+            // Only the bytes that are there can say it: a line end inside a field where MSH-2 states no escape character, or an
+            // escape sequence for a character that the message's set does not have.
             return LosslessFault.None;
         }
         catch (Hl7EncodingException)
