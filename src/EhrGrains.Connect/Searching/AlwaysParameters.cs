@@ -29,7 +29,8 @@ internal static class AlwaysParameters
         return parameters;
     }
 
-    private static string? Fill(string template, Dictionary<string, string> settings, out string missing)
+    /// <summary>The template with the tenant's settings in it; null when one is missing or would be more than a text.</summary>
+    public static string? Fill(string template, Dictionary<string, string> settings, out string missing)
     {
         missing = "";
         while (template.IndexOf('{', StringComparison.Ordinal) is >= 0 and var open && template.IndexOf('}', open) is > 0 and var close)

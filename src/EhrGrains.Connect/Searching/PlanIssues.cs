@@ -78,6 +78,31 @@ internal static class PlanIssues
         "security", "EHR-PLN-016", name,
         "The hospital's link to the next page leads to another tenant of the same EHR, and was not followed.");
 
+    public static OutcomeIssue BadInclude(string name) => Error(
+        "value", "EHR-PLN-017", name, "The value has the form Type:parameter or Type:parameter:TargetType, of FHIR R4 resource types.");
+
+    public static OutcomeIssue NoReference(string name) => Error(
+        "value", "EHR-PLN-018", name, "The value names a search parameter that holds no reference: nothing can be included by it.");
+
+    public static OutcomeIssue ElsewhereInclude(string name, string type) => Error(
+        "value", "EHR-PLN-019", name,
+        name.StartsWith("_rev", StringComparison.Ordinal)
+            ? $"_revinclude brings what refers to the type that is searched: its target type is {type}, or is left out."
+            : $"_include follows references of the type that is searched: its value begins with {type}. What was included is followed by _include:iterate.");
+
+    public static OutcomeIssue NotIncluded(string name, IReadOnlyList<string> offered, bool refused) => new(
+        refused ? "error" : "warning",
+        "not-supported",
+        $"This hospital does not include that{(refused ? "" : ", and it was left out")}. It offers: {string.Join(", ", offered)}.",
+        "EHR-PLN-020",
+        Expression(name));
+
+    public static OutcomeIssue NotTogether(string name, IReadOnlyList<string> exclusive) => Error(
+        "invalid", "EHR-PLN-021", name, $"At this hospital only one of {string.Join(", ", exclusive)} is given in a search.");
+
+    public static OutcomeIssue NotWithId(string name, IReadOnlyList<string> along) => Error(
+        "invalid", "EHR-PLN-022", name, $"At this hospital _id is given together with nothing but {string.Join(", ", along)}.");
+
     /// <summary>The name, when it has the form of a parameter or type name; what a caller typed by mistake may be anything.</summary>
     private static string Name(string name, string otherwise) =>
         name.Length is > 0 and <= NameLengthMax && name.All(static c => char.IsAsciiLetterOrDigit(c) || c is '_' or '-' or ':' or '.')

@@ -3,6 +3,7 @@ using System.Globalization;
 using EhrGrains.Connect.Ehr;
 using EhrGrains.Contracts.Query;
 using EhrGrains.Contracts.Tenants;
+using EhrGrains.Fhir;
 using EhrGrains.Fhir.Outcomes;
 using EhrGrains.Fhir.Vendors;
 
@@ -55,13 +56,33 @@ internal sealed class SearchDraft(FhirSearch search, TenantSpec tenant, VendorPr
             problems.Add(PlanIssues.Missing(search.Type, rules.RequiredAnyOf));
         }
 
-        if (!counted && rules.CountDefault > 0)
+        CheckTogether();
+        if (!counted && rules.CountDefault > 0 && !IsById)
         {
             sent.Add(new SearchParameter(profile.Search.CountParameter, rules.CountDefault.ToString(CultureInfo.InvariantCulture)));
         }
 
         sent.AddRange(AlwaysParameters.Of(tenant, profile, problems));
         return new SearchPlan { Request = problems.Count > 0 ? null : Request(), Used = used, Warnings = warnings, Problems = problems };
+    }
+
+    // By id there are no pages: where the EHR takes little beside _id, no page size is sent.
+    private bool IsById => given.Contains("_id") && profile.Search.IdWith.Count > 0;
+
+    private void CheckTogether()
+    {
+        foreach (var exclusive in rules.Exclusive.Where(exclusive => exclusive.Count(given.Contains) > 1))
+        {
+            problems.Add(PlanIssues.NotTogether(exclusive.Last(given.Contains), exclusive));
+        }
+
+        if (IsById)
+        {
+            problems.AddRange(used.Select(static p => ParameterName.Of(p.Name).Base).Distinct(StringComparer.Ordinal)
+                .Where(name => name is not ("_id" or "_count") && !profile.Search.IdWith.Contains(name))
+                .Select(name => PlanIssues.NotWithId(name, profile.Search.IdWith)));
+            sent.RemoveAll(p => p.Name == profile.Search.CountParameter);
+        }
     }
 
     private void Take(SearchParameter parameter)
@@ -93,7 +114,7 @@ internal sealed class SearchDraft(FhirSearch search, TenantSpec tenant, VendorPr
         {
             TakeCount(parameter.Value);
         }
-        else if (!IsKnown(name, parameter.Value))
+        else if (!rules.Search.Contains(name.Base, StringComparer.Ordinal))
         {
             var refused = search.Handling == SearchHandling.Strict;
             (refused ? problems : warnings).Add(PlanIssues.Unknown(parameter.Name, search.Type, refused));
@@ -102,6 +123,10 @@ internal sealed class SearchDraft(FhirSearch search, TenantSpec tenant, VendorPr
         {
             // To leave it out would widen the search: FHIR R4 wants it refused.
             problems.Add(PlanIssues.UnknownModifier(parameter.Name));
+        }
+        else if (name.Base is "_include" or "_revinclude")
+        {
+            TakeInclude(parameter, name);
         }
         else
         {
@@ -121,6 +146,48 @@ internal sealed class SearchDraft(FhirSearch search, TenantSpec tenant, VendorPr
         used.Add(parameter);
         sent.Add(new SearchParameter(parameter.Name, value));
         personal |= !Impersonal.Contains(name.Base);
+    }
+
+    private void TakeInclude(SearchParameter parameter, ParameterName name)
+    {
+        var reverse = name.Base == "_revinclude";
+        var offered = reverse ? rules.RevInclude : rules.Include;
+        if (IncludeProblem(parameter, name, reverse) is { } problem)
+        {
+            problems.Add(problem);
+        }
+        else if (!offered.Any(o => o == "*" || o == parameter.Value || parameter.Value.StartsWith(o + ":", StringComparison.Ordinal)))
+        {
+            var refused = search.Handling == SearchHandling.Strict;
+            (refused ? problems : warnings).Add(PlanIssues.NotIncluded(parameter.Name, offered, refused));
+        }
+        else
+        {
+            TakeKnown(parameter, name);
+        }
+    }
+
+    // FHIR R4 search.html#revinclude: Type:parameter[:TargetType], or * for everything.
+    private OutcomeIssue? IncludeProblem(SearchParameter parameter, ParameterName name, bool reverse)
+    {
+        if (parameter.Value == "*")
+        {
+            return null;
+        }
+
+        var parts = parameter.Value.Split(':');
+        if (parts.Length is < 2 or > 3 || parts[1].Length == 0 || !ResourceTypes.All.Contains(parts[0]) || (parts.Length == 3 && !ResourceTypes.All.Contains(parts[2])))
+        {
+            return PlanIssues.BadInclude(parameter.Name);
+        }
+
+        if (SearchParameterTypes.Find(parts[0], parts[1], profile.Search.OwnParameters) is not (null or "reference"))
+        {
+            return PlanIssues.NoReference(parameter.Name);
+        }
+
+        var here = reverse ? parts.ElementAtOrDefault(2) ?? search.Type : parts[0];
+        return here == search.Type || name.Modifier is "iterate" or "recurse" ? null : PlanIssues.ElsewhereInclude(parameter.Name, search.Type);
     }
 
     private void TakeCount(string value)
@@ -164,15 +231,4 @@ internal sealed class SearchDraft(FhirSearch search, TenantSpec tenant, VendorPr
     private bool HoldsIds(ParameterName name) =>
         (name.Modifier is null || name.IsTyped)
         && (name.Base == "_id" || SearchParameterTypes.Find(search.Type, name.Base, profile.Search.OwnParameters) == "reference");
-
-    private bool IsKnown(ParameterName name, string value) => rules.Search.Contains(name.Base, StringComparer.Ordinal) && name.Base switch
-    {
-        "_include" => Includes(rules.Include, value),
-        "_revinclude" => Includes(rules.RevInclude, value),
-        _ => true,
-    };
-
-    // "Observation:patient:Patient" narrows "Observation:patient".
-    private static bool Includes(IReadOnlyList<string> understood, string value) =>
-        understood.Any(u => u == "*" || u == value || value.StartsWith(u + ":", StringComparison.Ordinal));
 }

@@ -57,6 +57,11 @@ public static class SearchPlanner
             return Refuse(PlanIssues.UnknownId("_id"));
         }
 
+        if (OfAnotherTenant(id, tenant, profile) is { } problem)
+        {
+            return Refuse(problem);
+        }
+
         return new SearchPlan
         {
             Request = new EhrRequest
@@ -89,6 +94,23 @@ public static class SearchPlanner
         [
             .. search.Parameters.SelectMany(p => ids.AliasesIn(p.Value)).Distinct(StringComparer.Ordinal),
         ];
+    }
+
+    // Where one server serves many tenants, a read has nothing but the id to say whose it is (I4).
+    private static OutcomeIssue? OfAnotherTenant(string id, TenantSpec tenant, VendorProfile profile)
+    {
+        var own = profile.OwnIds.Count == 0;
+        foreach (var template in profile.OwnIds)
+        {
+            if (AlwaysParameters.Fill(template, tenant.Connection.Settings, out var missing) is not { } form)
+            {
+                return PlanIssues.NoSetting(missing);
+            }
+
+            own |= form.EndsWith('*') ? id.StartsWith(form[..^1], StringComparison.Ordinal) : id == form;
+        }
+
+        return own ? null : PlanIssues.UnknownId("_id");
     }
 
     internal static SearchPlan Refuse(OutcomeIssue problem) => new() { Problems = [problem] };

@@ -50,6 +50,7 @@ internal static class ProfileReader
             Sources = fields.Texts("sources"),
             Auth = ReadAuth(fields.Fields("auth")),
             Search = search,
+            OwnIds = fields.Texts("ownIds"),
             Resources = ReadResources(fields.Fields("resources"), search),
             OutcomeCodes = ReadOutcomeCodes(fields.Fields("outcomeCodes")),
             Normalization = ReadNormalization(fields.Fields("normalization")),
@@ -57,6 +58,7 @@ internal static class ProfileReader
         fields.Close();
         Check(profile.Id + ".yaml" == fileName, fields, "id", "has to be the name of the file");
         Check(profile.Sources.Count > 0, fields, "sources", "has to name where the facts come from");
+        Check(profile.OwnIds.All(IsTemplate), fields, "ownIds", "has to give texts whose braces enclose a setting's name");
         Check(profile.Resources.Count > 0, fields, "resources", "has to name the resource types");
         return profile;
     }
@@ -83,6 +85,7 @@ internal static class ProfileReader
             Post = fields.Flag("post", absent: true),
             Always = fields.Map("always"),
             AlwaysOnNext = fields.Flag("alwaysOnNext"),
+            IdWith = fields.Texts("idWith"),
             OwnParameters = fields.Map("ownParameters"),
         };
         Check(search.OwnParameters.Values.All(SearchParameterTypes.Known.Contains), fields, "ownParameters", "has to give FHIR search parameter types");
@@ -127,6 +130,7 @@ internal static class ProfileReader
             Read = fields.Flag("read", absent: true),
             Search = fields.Texts("search"),
             RequiredAnyOf = fields.ListsOfTexts("requiredAnyOf"),
+            Exclusive = fields.ListsOfTexts("exclusive"),
             CountDefault = fields.Number("countDefault", 0, 10_000),
             CountMax = fields.Number("countMax", 0, 10_000),
             Include = fields.Texts("include"),
@@ -140,6 +144,7 @@ internal static class ProfileReader
         }
 
         Check(rules.RequiredAnyOf.All(c => c.All(rules.Search.Contains)), fields, "requiredAnyOf", "has to name parameters of search");
+        Check(rules.Exclusive.All(c => c.Count > 1 && c.All(rules.Search.Contains)), fields, "exclusive", "has to name two or more parameters of search");
         Check(rules.CountMax == 0 || rules.CountDefault <= rules.CountMax, fields, "countDefault", "has to be at most countMax");
         Check(rules.Include.All(i => i == "*" || IsInclude(i)), fields, "include", "has to give * or Type:parameter");
         Check(rules.RevInclude.All(IsInclude), fields, "revInclude", "has to give Type:parameter");

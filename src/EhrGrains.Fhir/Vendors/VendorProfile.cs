@@ -24,6 +24,12 @@ public sealed record VendorProfile
     /// <summary>The resource types that can be asked for, by type.</summary>
     public required IReadOnlyDictionary<string, ResourceRules> Resources { get; init; }
 
+    /// <summary>
+    /// Which ids are a tenant's own, where one server serves many and an id says whose it is: templates as in
+    /// <see cref="SearchRules.Always"/>, a <c>*</c> at the end for any rest. Others are not read. Empty: every id.
+    /// </summary>
+    public IReadOnlyList<string> OwnIds { get; init; } = [];
+
     /// <summary>What the vendor's own outcome codes mean, by code.</summary>
     public IReadOnlyDictionary<string, OutcomeCode> OutcomeCodes { get; init; } = new Dictionary<string, OutcomeCode>();
 
@@ -75,6 +81,9 @@ public sealed record SearchRules
     /// <summary>Whether <see cref="Always"/> is needed on <c>next</c> links as well.</summary>
     public bool AlwaysOnNext { get; init; }
 
+    /// <summary>The parameters that may be given together with <c>_id</c>; empty: any.</summary>
+    public IReadOnlyList<string> IdWith { get; init; } = [];
+
     /// <summary>Search parameters that the vendor has beyond FHIR's, by name, with their FHIR search parameter type.</summary>
     public IReadOnlyDictionary<string, string> OwnParameters { get; init; } = new Dictionary<string, string>();
 }
@@ -93,6 +102,9 @@ public sealed record ResourceRules
 
     /// <summary>Combinations of which at least one must be given; empty: no requirement.</summary>
     public IReadOnlyList<IReadOnlyList<string>> RequiredAnyOf { get; init; } = [];
+
+    /// <summary>Sets of parameters of which one excludes the others.</summary>
+    public IReadOnlyList<IReadOnlyList<string>> Exclusive { get; init; } = [];
 
     /// <summary>Page size when the caller names none; 0: what the EHR does by itself.</summary>
     public int CountDefault { get; init; }

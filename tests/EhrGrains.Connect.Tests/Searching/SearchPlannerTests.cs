@@ -69,12 +69,57 @@ public sealed class SearchPlannerTests
         strict.Problems.ShouldHaveSingleItem().DetailCode.ShouldBe("EHR-PLN-007");
     }
 
-    [Fact]
-    public void An_include_that_the_vendor_does_not_know_is_an_unknown_parameter()
+    [Theory]
+    [InlineData("_revinclude=Provenance:target", "")]
+    [InlineData("_revinclude=Provenance:target:Patient", "")]
+    [InlineData("_revinclude=Observation:subject", "EHR-PLN-020")]
+    [InlineData("_revinclude=Provenance:targets", "EHR-PLN-020")]
+    [InlineData("_revinclude=*", "EHR-PLN-020")]
+    [InlineData("_revinclude=Provenance:target:Observation", "EHR-PLN-019")]
+    [InlineData("_revinclude=Provenance", "EHR-PLN-017")]
+    [InlineData("_revinclude=Provenance:", "EHR-PLN-017")]
+    [InlineData("_revinclude=provenance:target", "EHR-PLN-017")]
+    [InlineData("_revinclude=Provenance:target:patient", "EHR-PLN-017")]
+    [InlineData("_revinclude=Provenance:target:Patient:more", "EHR-PLN-017")]
+    [InlineData("_revinclude=Observation:code", "EHR-PLN-018")]
+    [InlineData("_include=*", "")]
+    [InlineData("_include=Patient:organization", "")]
+    [InlineData("_include=Patient:organization:Organization", "")]
+    [InlineData("_include:iterate=Organization:partof", "")]
+    [InlineData("_include=Organization:partof", "EHR-PLN-019")]
+    [InlineData("_include=Patient:birthdate", "EHR-PLN-018")]
+    [InlineData("_include=organization", "EHR-PLN-017")]
+    public void An_include_is_checked_by_its_form_its_types_and_what_the_hospital_offers(string include, string code)
     {
-        Plan("Patient?_id=1&_revinclude=Observation:subject").Warnings.ShouldHaveSingleItem().DetailCode.ShouldBe("EHR-PLN-007");
-        Plan("Patient?_id=1&_revinclude=Provenance:target:Patient").Warnings.ShouldBeEmpty();
-        Plan("Patient?_id=1&_revinclude=Provenance:targets").Warnings.ShouldHaveSingleItem();
+        var profile = VendorProfiles.Find("epic")!;
+        var plan = Plan("Patient?_id=1&" + include, profile, SearchHandling.Strict);
+
+        plan.Problems.Select(static p => p.DetailCode ?? "").ShouldBe(code.Length == 0 ? [] : [code]);
+        plan.Problems.ShouldAllBe(p => p.Expression == "http." + include.Split('=', 2)[0]);
+        (plan.Request is not null).ShouldBe(code.Length == 0);
+        var lenient = Plan("Patient?_id=1&" + include, profile);
+        (lenient.Request is not null).ShouldBe(code is "" or "EHR-PLN-020", "what is merely not offered may be left out");
+        if (code == "EHR-PLN-020")
+        {
+            lenient.Warnings.ShouldHaveSingleItem().Diagnostics.ShouldContain("Provenance:target");
+        }
+    }
+
+    [Theory]
+    [InlineData("Observation?patient=1&date=ge2020-01-01&_lastUpdated=ge2020-01-01", "_lastUpdated", "EHR-PLN-021")]
+    [InlineData("DocumentReference?patient=1&period=ge2020-01-01&period=lt2021-01-01&date=ge2020-01-01", "period", "EHR-PLN-021")]
+    [InlineData("DocumentReference?patient=1&period=ge2020-01-01&period=lt2021-01-01", null, null)]
+    [InlineData("Observation?_id=1&code=2", "code", "EHR-PLN-022")]
+    [InlineData("Observation?_id=1&_revinclude=Provenance:target&_count=20", null, null)]
+    public void Parameters_that_exclude_each_other_are_refused_by_name(string search, string? name, string? code)
+    {
+        var plan = Plan(search, VendorProfiles.Find("oracle-health")!);
+
+        plan.Problems.Select(static p => (p.Expression, p.DetailCode)).ShouldBe(code is null ? [] : [($"http.{name}", code)]);
+        if (search.Contains("_id", StringComparison.Ordinal) && plan.Request is { } request)
+        {
+            request.Url.ShouldEndWith("/Observation?_id=1&_revinclude=Provenance%3Atarget", Case.Sensitive, "no page size goes with _id");
+        }
     }
 
     [Fact]

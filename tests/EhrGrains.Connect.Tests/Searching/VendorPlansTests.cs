@@ -55,11 +55,31 @@ public sealed class VendorPlansTests
         var profile = VendorProfiles.Find(vendor)!;
         foreach (var (type, rules) in profile.Resources)
         {
-            var plan = SearchPlanner.PlanRead(
-                new FhirRead { Type = type, Id = "1", GatewayBase = GatewayBase }, TenantOf(profile), profile);
-            (plan.Request is not null).ShouldBe(rules.Read, type);
+            var id = profile.OwnIds.Count > 0 ? "a-195900.E-1" : "1";
+            (PlanRead(profile, type, id).Request is not null).ShouldBe(rules.Read, type);
         }
     }
+
+    [Theory]
+    [InlineData("a-195900.E-7", true)]
+    [InlineData("a-1.Practice-195900", true)]
+    [InlineData("a-195901.E-7", false)]
+    [InlineData("a-1959001.E-7", false)]
+    [InlineData("A-195900.E-7", false)]
+    [InlineData("a-195900", false)]
+    [InlineData("a-1.Practice-1959001", false)]
+    [InlineData("a-1.Practice-2", false)]
+    [InlineData("7", false)]
+    public void An_id_of_another_practice_is_not_found_and_nothing_is_sent(string id, bool own)
+    {
+        var plan = PlanRead(VendorProfiles.Find("athenahealth")!, "Patient", id);
+
+        (plan.Request is not null).ShouldBe(own);
+        plan.Problems.Select(static p => (p.Code, p.DetailCode)).ShouldBe(own ? [] : [("not-found", "EHR-PLN-013")]);
+    }
+
+    private static SearchPlan PlanRead(VendorProfile profile, string type, string id) =>
+        SearchPlanner.PlanRead(new FhirRead { Type = type, Id = id, GatewayBase = GatewayBase }, TenantOf(profile), profile);
 
     private static SearchPlan Plan(VendorProfile profile, string type, SearchParameter[] parameters) => SearchPlanner.Plan(
         new FhirSearch { Type = type, Parameters = parameters, GatewayBase = GatewayBase, Handling = SearchHandling.Strict },
