@@ -14,6 +14,12 @@ public sealed class ConnectMetrics
     private readonly Counter<long> tokens;
     private readonly Counter<long> refusals;
     private readonly Counter<long> pools;
+    private readonly Counter<long> messages;
+    private readonly Histogram<double> acknowledgements;
+    private readonly Counter<long> frameErrors;
+    private readonly UpDownCounter<long> connections;
+    private readonly Counter<long> connectionsClosed;
+    private readonly Counter<long> unmatched;
 
     /// <summary>Creates the instruments.</summary>
     public ConnectMetrics(IMeterFactory meters)
@@ -25,6 +31,15 @@ public sealed class ConnectMetrics
         tokens = meter.CreateCounter<long>("ehrgrains.token.refresh", "{request}", "Token requests to hospitals.");
         refusals = meter.CreateCounter<long>("ehrgrains.egress.refused", "{request}", "Requests that the egress guard let not out.");
         pools = meter.CreateCounter<long>("ehrgrains.egress.pools.retired", "{pool}", "Connection pools closed.");
+        messages = meter.CreateCounter<long>("ehrgrains.hl7.messages", "{message}", "HL7 v2 messages that came in, by what became of them.");
+        acknowledgements = meter.CreateHistogram<double>(
+            "ehrgrains.hl7.ack.duration", "s", "From the last byte of a batch of HL7 v2 messages to its acknowledgements.");
+        frameErrors = meter.CreateCounter<long>("ehrgrains.hl7.frame.errors", "{frame}", "What was no MLLP frame.");
+        connections = meter.CreateUpDownCounter<long>("ehrgrains.hl7.connections", "{connection}", "MLLP connections that are open.");
+        connectionsClosed = meter.CreateCounter<long>(
+            "ehrgrains.hl7.connections.closed", "{connection}", "MLLP connections that a bound closed.");
+        unmatched = meter.CreateCounter<long>(
+            "ehrgrains.hl7.acks.unmatched", "{message}", "What a receiver sent that acknowledges nothing outstanding; it was ignored.");
     }
 
     internal void Request(TimeSpan duration, string vendor, string resource, string op, string outcome, Lane lane) =>
@@ -45,6 +60,19 @@ public sealed class ConnectMetrics
     internal void Refused(string reason) => refusals.Add(1, new KeyValuePair<string, object?>("reason", reason));
 
     internal void PoolRetired(string reason) => pools.Add(1, new KeyValuePair<string, object?>("reason", reason));
+
+    internal void MllpMessage(string messageType, string outcome) =>
+        messages.Add(1, new TagList { { "message_type", messageType }, { "outcome", outcome } });
+
+    internal void MllpAnswered(TimeSpan duration) => acknowledgements.Record(duration.TotalSeconds);
+
+    internal void MllpFrameError(string reason) => frameErrors.Add(1, new KeyValuePair<string, object?>("reason", reason));
+
+    internal void MllpConnections(int change) => connections.Add(change);
+
+    internal void MllpClosed(string reason) => connectionsClosed.Add(1, new KeyValuePair<string, object?>("reason", reason));
+
+    internal void MllpUnmatched(string reason) => unmatched.Add(1, new KeyValuePair<string, object?>("reason", reason));
 
     private static string LaneName(Lane lane) => lane switch
     {

@@ -157,7 +157,7 @@ public sealed class MutualTlsTests : IAsyncLifetime
     public async Task Renewed_certificates_are_used_without_a_restart()
     {
         var files = ours.Client(Cluster);
-        var middleware = new MutualTlsFiles(files);
+        var middleware = new CertificateFiles(files.Certificate, files.Key, files.Authority);
         var before = middleware.Current().Context.TargetCertificate.SerialNumber;
         var renewed = ours.Client(Cluster);
         File.Copy(renewed.Certificate, files.Certificate, overwrite: true);

@@ -9,9 +9,6 @@ namespace EhrGrains.Connect.Egress;
 /// </summary>
 internal sealed class EgressGuard : DelegatingHandler
 {
-    // Hosts answer with a handful of addresses; more are not tried, so that the connect timeout is shared by few.
-    private const int AddressesMax = 4;
-
     private readonly AddressRules rules;
     private readonly Func<string, CancellationToken, Task<IPAddress[]>> resolve;
     private readonly TimeSpan connectTimeout;
@@ -55,42 +52,7 @@ internal sealed class EgressGuard : DelegatingHandler
     private async ValueTask<Stream> ConnectAsync(SocketsHttpConnectionContext context, CancellationToken cancellationToken)
     {
         var endPoint = context.DnsEndPoint;
-        var addresses = IPAddress.TryParse(endPoint.Host, out var literal)
-            ? [literal]
-            : await resolve(endPoint.Host, cancellationToken);
-        var allowed = addresses.Where(rules.Allow).Take(AddressesMax).ToArray();
-        if (allowed.Length == 0 && addresses.Length > 0)
-        {
-            throw new EgressRefusedException(
-                EgressRefusal.Address,
-                "The host leads to an address that is not on the public internet. "
-                + "If the hospital is reached over a private network, name that network in connection.privateNetworks.");
-        }
-
-        return await ConnectToFirstAsync(allowed, endPoint.Port, cancellationToken);
-    }
-
-    private async Task<Stream> ConnectToFirstAsync(IPAddress[] addresses, int port, CancellationToken cancellationToken)
-    {
-        Exception? last = null;
-        foreach (var address in addresses)
-        {
-            var socket = new Socket(address.AddressFamily, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
-            using var patience = new CancellationTokenSource(connectTimeout / addresses.Length, time);
-            using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, patience.Token);
-            try
-            {
-                await socket.ConnectAsync(new IPEndPoint(address, port), either.Token);
-                return new NetworkStream(socket, ownsSocket: true);
-            }
-            catch (Exception e) when (e is SocketException or OperationCanceledException)
-            {
-                socket.Dispose();
-                cancellationToken.ThrowIfCancellationRequested();
-                last = e;
-            }
-        }
-
-        throw new HttpRequestException(HttpRequestError.ConnectionError, "None of the host's addresses took the connection.", last);
+        var allowed = await EgressSockets.ResolveAsync(endPoint.Host, rules, resolve, cancellationToken);
+        return new NetworkStream(await EgressSockets.ConnectAsync(allowed, endPoint.Port, connectTimeout, time, cancellationToken), ownsSocket: true);
     }
 }

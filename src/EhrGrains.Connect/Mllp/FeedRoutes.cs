@@ -121,12 +121,12 @@ public sealed class FeedRoutes
         string? ReceivingFacility)
     {
         internal Criteria Stated =>
-            (Listener is null ? 0 : Criteria.Listener)
-            | (Certificate is null ? 0 : Criteria.Certificate)
-            | (SendingApplication is null ? 0 : Criteria.SendingApplication)
-            | (SendingFacility is null ? 0 : Criteria.SendingFacility)
-            | (ReceivingApplication is null ? 0 : Criteria.ReceivingApplication)
-            | (ReceivingFacility is null ? 0 : Criteria.ReceivingFacility);
+            (Listener is null ? Criteria.None : Criteria.Listener)
+            | (Certificate is null ? Criteria.None : Criteria.Certificate)
+            | (SendingApplication is null ? Criteria.None : Criteria.SendingApplication)
+            | (SendingFacility is null ? Criteria.None : Criteria.SendingFacility)
+            | (ReceivingApplication is null ? Criteria.None : Criteria.ReceivingApplication)
+            | (ReceivingFacility is null ? Criteria.None : Criteria.ReceivingFacility);
 
         internal RouteKey Only(Criteria criteria) => new(
             criteria.HasFlag(Criteria.Listener) ? Listener : null,

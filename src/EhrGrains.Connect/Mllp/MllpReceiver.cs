@@ -34,7 +34,7 @@ public sealed record MllpArrival
     /// <summary>Who sent it: MSH-3 and MSH-4 as they are written, divided by a bar.</summary>
     public required string Sender { get; init; }
 
-    /// <summary>MSH-9.1 as it is written, for example <c>ADT</c>; empty when the message has none.</summary>
+    /// <summary>MSH-9.1 where it is a common one, for example <c>ADT</c>, else <c>other</c>; empty when the message has none.</summary>
     public required string MessageType { get; init; }
 
     /// <summary>MSH-13, when the feed's sender numbers its messages and this one has a number.</summary>

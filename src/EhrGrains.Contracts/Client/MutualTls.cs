@@ -15,7 +15,7 @@ public sealed class MutualTls : IConnectionMiddleware
 {
     private static readonly TimeSpan HandshakeTimeout = TimeSpan.FromSeconds(5);
 
-    private readonly MutualTlsFiles files;
+    private readonly CertificateFiles files;
     private readonly string clusterName;
     private readonly bool isServer;
     private readonly string[] peerUsages;
@@ -23,7 +23,7 @@ public sealed class MutualTls : IConnectionMiddleware
 
     private MutualTls(MutualTlsOptions options, bool isServer, string[] peerUsages, TimeProvider time)
     {
-        files = new MutualTlsFiles(options);
+        files = new CertificateFiles(options.Certificate, options.Key, options.Authority);
         clusterName = options.ClusterName;
         this.isServer = isServer;
         this.peerUsages = peerUsages;
@@ -89,7 +89,7 @@ public sealed class MutualTls : IConnectionMiddleware
         }
     }
 
-    private SslServerAuthenticationOptions ServerOptions(MutualTlsFiles.Loaded current) => new()
+    private SslServerAuthenticationOptions ServerOptions(CertificateFiles.Loaded current) => new()
     {
         ServerCertificateContext = current.Context,
         ClientCertificateRequired = true,
@@ -103,7 +103,7 @@ public sealed class MutualTls : IConnectionMiddleware
             && peer.MatchesHostname(clusterName, allowWildcards: false, allowCommonName: false),
     };
 
-    private SslClientAuthenticationOptions ClientOptions(MutualTlsFiles.Loaded current) => new()
+    private SslClientAuthenticationOptions ClientOptions(CertificateFiles.Loaded current) => new()
     {
         TargetHost = clusterName,
         ClientCertificateContext = current.Context,
@@ -115,7 +115,7 @@ public sealed class MutualTls : IConnectionMiddleware
             && peer.MatchesHostname(clusterName, allowWildcards: false, allowCommonName: false),
     };
 
-    private X509ChainPolicy ChainPolicy(MutualTlsFiles.Loaded current)
+    private X509ChainPolicy ChainPolicy(CertificateFiles.Loaded current)
     {
         var policy = new X509ChainPolicy
         {

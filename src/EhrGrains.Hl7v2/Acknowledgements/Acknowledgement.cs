@@ -38,6 +38,15 @@ public sealed record AcknowledgementError(int Code, string Text, Hl7Address? Loc
     public static AcknowledgementError Internal { get; } = new(207, "Application internal error");
 }
 
+/// <summary>An acknowledgement as its receiver has decided it.</summary>
+/// <param name="Code">MSA-1 (HL7 table 0008): AA, AE, AR, CA, CE or CR.</param>
+/// <param name="ControlId">MSH-10 of the acknowledgement: letters and digits, at most 20.</param>
+/// <param name="At">MSH-7 of the acknowledgement.</param>
+/// <param name="Error">What is wrong; null when nothing is.</param>
+/// <param name="ExpectedSequence">MSA-4, the sequence number that comes next (HL7 v2.5.1 §2.10.1); null: no numbers are used.</param>
+public readonly record struct AcknowledgementAnswer(
+    string Code, string ControlId, DateTimeOffset At, AcknowledgementError? Error = null, long? ExpectedSequence = null);
+
 /// <summary>
 /// Writes acknowledgements (HL7 v2.5.1 §2.9): original mode, or the accept acknowledgement of enhanced mode as MSH-15 asks for;
 /// in the sender's delimiters, version and character set; never a positive one for a message without MSH-10.
@@ -77,7 +86,8 @@ public static class Acknowledgement
             errors = [AcknowledgementError.NoControlId];
         }
 
-        var fields = new Fields(message.Delimiters);
+        var output = new ArrayBufferWriter<byte>(256);
+        var fields = new Fields(output, message.Delimiters);
         fields.Header(header, controlId, at);
         fields.Segment("MSA");
         fields.Text(Code(outcome, IsEnhanced(header)));
@@ -87,19 +97,54 @@ public static class Acknowledgement
             WriteError(ref fields, error, header[12].Component(1));
         }
 
-        return fields.End();
+        fields.End();
+        return output.WrittenSpan.ToArray();
+    }
+
+    /// <summary>
+    /// Writes the acknowledgement of <paramref name="message"/> as it was decided, without looking at the decision; of the message only
+    /// the header is read.
+    /// </summary>
+    public static void Write(IBufferWriter<byte> output, Hl7Message message, in AcknowledgementAnswer answer)
+    {
+        var header = message.Segment(0);
+        var fields = new Fields(output, message.Delimiters);
+        fields.Header(header, answer.ControlId, answer.At);
+        fields.Segment("MSA");
+        fields.Text(answer.Code);
+        fields.Raw(header[10].Raw);
+        if (answer.ExpectedSequence is { } expected)
+        {
+            fields.Raw([]);
+            fields.Text(expected.ToString(CultureInfo.InvariantCulture));
+        }
+
+        if (answer.Error is not null)
+        {
+            WriteError(ref fields, answer.Error, header[12].Component(1));
+        }
+
+        fields.End();
     }
 
     /// <summary>The rejection of bytes that are not HL7 v2, in the delimiters that the standard recommends.</summary>
     public static byte[] RejectNotHl7(string controlId, DateTimeOffset at)
     {
-        var fields = new Fields(Delimiters.Standard);
+        var output = new ArrayBufferWriter<byte>(256);
+        RejectNotHl7(output, controlId, at);
+        return output.WrittenSpan.ToArray();
+    }
+
+    /// <inheritdoc cref="RejectNotHl7(string, DateTimeOffset)"/>
+    public static void RejectNotHl7(IBufferWriter<byte> output, string controlId, DateTimeOffset at)
+    {
+        var fields = new Fields(output, Delimiters.Standard);
         fields.Header(default, controlId, at);
         fields.Segment("MSA");
         fields.Text("AR");
         fields.Raw([]);
         WriteError(ref fields, AcknowledgementError.NotHl7, default);
-        return fields.End();
+        fields.End();
     }
 
     private static bool IsEnhanced(Hl7Segment header) => !header[15].IsEmpty || !header[16].IsEmpty;
@@ -137,10 +182,8 @@ public static class Acknowledgement
     }
 
     /// <summary>Fields as they are written, in the sender's delimiters. What is copied of the sender is copied raw.</summary>
-    private readonly ref struct Fields(Delimiters delimiters)
+    private readonly ref struct Fields(IBufferWriter<byte> output, Delimiters delimiters)
     {
-        private readonly ArrayBufferWriter<byte> output = new(256);
-
         internal void Header(Hl7Segment sender, string controlId, DateTimeOffset at)
         {
             var known = !sender.Raw.IsEmpty;
@@ -207,11 +250,7 @@ public static class Acknowledgement
             }
         }
 
-        internal byte[] End()
-        {
-            output.Write("\r"u8);
-            return output.WrittenSpan.ToArray();
-        }
+        internal void End() => output.Write("\r"u8);
 
         private void Type(ReadOnlySpan<byte> trigger)
         {

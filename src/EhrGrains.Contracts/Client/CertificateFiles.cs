@@ -4,17 +4,21 @@ using System.Security.Cryptography.X509Certificates;
 
 namespace EhrGrains.Contracts.Client;
 
-/// <summary>The certificate, key and authorities of <see cref="MutualTlsOptions"/>, read again when one of the files changed.</summary>
-internal sealed class MutualTlsFiles
+/// <summary>A certificate, its key and the authorities of its peers as PEM files, read again when one of them changed.</summary>
+internal sealed class CertificateFiles
 {
     private readonly Lock gate = new();
-    private readonly MutualTlsOptions options;
+    private readonly string certificate;
+    private readonly string key;
+    private readonly string? authority;
     private Loaded loaded;
 
     /// <exception cref="ProblemException">Invalid: a file is missing or not what it should be.</exception>
-    internal MutualTlsFiles(MutualTlsOptions options)
+    internal CertificateFiles(string certificate, string key, string? authority)
     {
-        this.options = options;
+        this.certificate = certificate;
+        this.key = key;
+        this.authority = authority;
         try
         {
             loaded = Load(Stamp());
@@ -52,15 +56,19 @@ internal sealed class MutualTlsFiles
     }
 
     private string Stamp() =>
-        string.Join('|', new[] { options.Certificate, options.Key, options.Authority }.Select(path => File.GetLastWriteTimeUtc(path).Ticks));
+        string.Join('|', new[] { certificate, key, authority }.OfType<string>().Select(path => File.GetLastWriteTimeUtc(path).Ticks));
 
     private Loaded Load(string stamp)
     {
         var chain = new X509Certificate2Collection();
-        chain.ImportFromPemFile(options.Certificate);
+        chain.ImportFromPemFile(certificate);
         var authorities = new X509Certificate2Collection();
-        authorities.ImportFromPemFile(options.Authority);
-        var certificate = X509Certificate2.CreateFromPemFile(options.Certificate, options.Key);
-        return new Loaded(SslStreamCertificateContext.Create(certificate, chain, offline: true), authorities, stamp);
+        if (authority is not null)
+        {
+            authorities.ImportFromPemFile(authority);
+        }
+
+        var own = X509Certificate2.CreateFromPemFile(certificate, key);
+        return new Loaded(SslStreamCertificateContext.Create(own, chain, offline: true), authorities, stamp);
     }
 }
