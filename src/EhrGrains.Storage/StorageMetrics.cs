@@ -7,6 +7,8 @@ internal sealed class StorageMetrics
 {
     private readonly Histogram<double> auditAppend;
     private readonly Histogram<int> auditBatch;
+    private readonly Histogram<double> journalAppend;
+    private readonly Histogram<int> journalBatch;
 
     public StorageMetrics(IMeterFactory meters)
     {
@@ -14,6 +16,9 @@ internal sealed class StorageMetrics
         auditAppend = meter.CreateHistogram<double>(
             "ehrgrains.audit.append.duration", "s", "From the call to the commit of an audit row, or to giving up.");
         auditBatch = meter.CreateHistogram<int>("ehrgrains.audit.batch.rows", "{row}", "Audit rows in one commit.");
+        journalAppend = meter.CreateHistogram<double>(
+            "ehrgrains.journal.append.duration", "s", "From the call to the commit of a message, or to giving up.");
+        journalBatch = meter.CreateHistogram<int>("ehrgrains.journal.batch.rows", "{row}", "Messages in one commit.");
     }
 
     /// <param name="duration">How long.</param>
@@ -22,4 +27,11 @@ internal sealed class StorageMetrics
         auditAppend.Record(duration.TotalSeconds, new KeyValuePair<string, object?>("outcome", outcome));
 
     internal void AuditBatchWritten(int rows) => auditBatch.Record(rows);
+
+    /// <param name="duration">How long.</param>
+    /// <param name="outcome">A disposition, or failed, unavailable, timeout or queue_full.</param>
+    internal void JournalAppended(TimeSpan duration, string outcome) =>
+        journalAppend.Record(duration.TotalSeconds, new KeyValuePair<string, object?>("outcome", outcome));
+
+    internal void JournalBatchWritten(int rows) => journalBatch.Record(rows);
 }

@@ -33,8 +33,15 @@ public static class StorageServices
             s.GetRequiredService<StorageMetrics>(),
             s.GetRequiredService<ILogger<AuditLog>>()));
         services.AddHostedService(s => s.GetRequiredService<AuditLog>());
-        services.AddSingleton<JournalWriter>();
+        services.AddSingleton(s => new JournalWriter(
+            s.GetRequiredService<Database>(),
+            s.GetRequiredService<KeyRing>(),
+            s.GetRequiredService<TimeProvider>(),
+            s.GetRequiredService<StorageMetrics>(),
+            s.GetRequiredService<ILogger<JournalWriter>>()));
         services.AddHostedService(s => s.GetRequiredService<JournalWriter>());
+        services.AddSingleton<JournalRetention>();
+        services.AddHostedService(s => s.GetRequiredService<JournalRetention>());
         services.AddSingleton<JournalReader>();
         services.AddSingleton<FeedProgress>();
         services.AddSingleton<FeedTable>();

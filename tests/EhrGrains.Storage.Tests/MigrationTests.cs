@@ -16,9 +16,9 @@ public abstract class MigrationTests(DatabaseKind kind)
     {
         await using var test = await TestDatabase.CreateEmptyAsync(kind, Cancelled);
         await using var owner = test.OpenAsOwner();
-        (await owner.PendingMigrationsAsync(Cancelled)).ShouldBe(["0001_orleans", "0002_tables"]);
+        (await owner.PendingMigrationsAsync(Cancelled)).ShouldBe(["0001_orleans", "0002_tables", "0003_feeds"]);
 
-        (await owner.MigrateAsync(Cancelled)).ShouldBe(["0001_orleans", "0002_tables"]);
+        (await owner.MigrateAsync(Cancelled)).ShouldBe(["0001_orleans", "0002_tables", "0003_feeds"]);
 
         (await owner.PendingMigrationsAsync(Cancelled)).ShouldBeEmpty();
         (await owner.MigrateAsync(Cancelled)).ShouldBeEmpty();
@@ -34,7 +34,7 @@ public abstract class MigrationTests(DatabaseKind kind)
 
         var applied = await Task.WhenAll(first.MigrateAsync(Cancelled), second.MigrateAsync(Cancelled));
 
-        applied.SelectMany(a => a).Order().ShouldBe(["0001_orleans", "0002_tables"]);
+        applied.SelectMany(a => a).Order().ShouldBe(["0001_orleans", "0002_tables", "0003_feeds"]);
     }
 
     [Fact]

@@ -9,7 +9,7 @@ namespace EhrGrains.Storage.Databases;
 /// </summary>
 internal sealed class Statement(string sql)
 {
-    private readonly List<(DbType Type, object Value)> values = [];
+    private readonly List<(DbType? Type, object Value)> values = [];
 
     internal string Sql { get; } = sql;
 
@@ -19,6 +19,9 @@ internal sealed class Statement(string sql)
 
     internal Statement With(byte[]? value) => Add(DbType.Binary, value);
 
+    /// <summary>An array, for PostgreSQL.</summary>
+    internal Statement With<T>(T[] values) => Add(null, values);
+
     /// <summary>Puts the values into a command: fills the parameters it has, else adds them.</summary>
     internal void Bind(DbParameterCollection parameters, Func<DbParameter> create, bool named)
     {
@@ -27,7 +30,11 @@ internal sealed class Statement(string sql)
             if (i == parameters.Count)
             {
                 var parameter = create();
-                parameter.DbType = values[i].Type;
+                if (values[i].Type is { } type)
+                {
+                    parameter.DbType = type;
+                }
+
                 if (named)
                 {
                     parameter.ParameterName = $"${i + 1}";
@@ -40,7 +47,7 @@ internal sealed class Statement(string sql)
         }
     }
 
-    private Statement Add(DbType type, object? value)
+    private Statement Add(DbType? type, object? value)
     {
         values.Add((type, value ?? DBNull.Value));
         return this;

@@ -1,5 +1,8 @@
+using System.Globalization;
+using System.Text.Json;
 using EhrGrains.Contracts.Feeds;
 using EhrGrains.Contracts.Tenants;
+using EhrGrains.Storage.Databases;
 
 namespace EhrGrains.Storage.Feeds;
 
@@ -13,11 +16,31 @@ public sealed record TenantFeeds(TenantId Tenant, long Version, IReadOnlyDiction
 /// The feeds of all tenants, for listeners that cannot wake every tenant's grain. The tenant's grain writes it after each change; the
 /// version fences it (I3), so that a late writer changes nothing.
 /// </summary>
-public sealed class FeedTable
+public sealed class FeedTable(Database database)
 {
     /// <summary>Replaces a tenant's feeds, unless a newer version is stored already.</summary>
-    public Task SaveAsync(TenantFeeds feeds, CancellationToken cancellationToken) => throw new NotSupportedException();
+    public Task SaveAsync(TenantFeeds feeds, CancellationToken cancellationToken)
+    {
+        var upsert = new Statement(
+            """
+            INSERT INTO tenant_feeds (tenant_id, version, specs) VALUES ($1, $2, $3)
+            ON CONFLICT (tenant_id) DO UPDATE SET version = excluded.version, specs = excluded.specs
+            WHERE tenant_feeds.version < excluded.version
+            """)
+            .With(feeds.Tenant.Value).With(feeds.Version)
+            .With(JsonSerializer.Serialize(feeds.Specs.ToDictionary(e => e.Key.Value, e => e.Value)));
+        return database.ExecuteAsync(TenantScope.Of(feeds.Tenant), [upsert], cancellationToken);
+    }
 
-    /// <summary>The feeds of every tenant that has any, in order of the tenants' ids.</summary>
-    public Task<IReadOnlyList<TenantFeeds>> ListAllAsync(CancellationToken cancellationToken) => throw new NotSupportedException();
+    /// <summary>The feeds of every tenant that has ever had any, in order of the tenants' ids.</summary>
+    public async Task<IReadOnlyList<TenantFeeds>> ListAllAsync(CancellationToken cancellationToken) =>
+        await database.ReadAsync(
+            TenantScope.Directory,
+            new Statement("SELECT tenant_id, version, specs FROM tenant_feeds ORDER BY tenant_id"),
+            r => new TenantFeeds(
+                TenantId.Parse(r.GetString(0), CultureInfo.InvariantCulture),
+                r.GetInt64(1),
+                JsonSerializer.Deserialize<Dictionary<string, string>>(r.GetString(2))!
+                    .ToDictionary(e => FeedId.Parse(e.Key, CultureInfo.InvariantCulture), e => e.Value)),
+            cancellationToken);
 }

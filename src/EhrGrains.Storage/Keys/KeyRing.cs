@@ -67,6 +67,10 @@ public sealed class KeyRing : IDisposable
         }
     }
 
+    /// <summary>Seals if the scope's key is in hand, as it is for a while after <see cref="SealAsync"/>; null if it is not.</summary>
+    internal byte[]? TrySeal(string scope, KeyClass keyClass, ReadOnlySpan<byte> plaintext, ReadOnlySpan<byte> associatedData) =>
+        TrySeal(Held(scope), scope, keyClass, plaintext, associatedData);
+
     /// <summary>Opens what <see cref="SealAsync"/> sealed.</summary>
     /// <exception cref="CryptographicException">It was changed, or belongs to another scope, class or place.</exception>
     /// <exception cref="TenantKeyDestroyedException">The scope's keys were destroyed.</exception>

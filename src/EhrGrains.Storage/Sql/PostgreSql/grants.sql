@@ -1,6 +1,6 @@
 -- Applied at the end of every migration run by the owner. The role that silos connect as should own nothing: make it a member
 -- of the group role 'ehrgrains_app' (CREATE ROLE ehrgrains_app NOLOGIN), which gets just what it needs. Audit rows it can only
--- add.
+-- add; of a journalled message it can change nothing but how often it arrived again.
 DO $$
 BEGIN
   IF EXISTS (SELECT 1 FROM pg_roles WHERE rolname = 'ehrgrains_app')
@@ -12,6 +12,10 @@ BEGIN
       tenant_grant, one_time TO ehrgrains_app;
     GRANT SELECT, INSERT, UPDATE ON tenant_key, tenant, audit_head TO ehrgrains_app;
     GRANT SELECT, INSERT ON audit_entry, audit_patient, id_alias, signing_key TO ehrgrains_app;
+    GRANT SELECT, INSERT, UPDATE ON journal_head, feed_progress, tenant_feeds, outbound_head TO ehrgrains_app;
+    GRANT SELECT, INSERT, UPDATE, DELETE ON feed_quarantine, outbound_message TO ehrgrains_app;
+    GRANT SELECT, INSERT, UPDATE (resends) ON journal_entry TO ehrgrains_app;
+    GRANT EXECUTE ON FUNCTION journal_add_segment(bigint), journal_drop_segment(bigint) TO ehrgrains_app;
   END IF;
 END
 $$;
