@@ -141,10 +141,15 @@ internal sealed partial class MllpConnection
             hasFramed |= reader.InFrame;
             switch (status)
             {
-                case MllpReadStatus.Frame or MllpReadStatus.Unterminated:
+                case MllpReadStatus.Frame:
                     frameStarted = 0;
                     hasFramed = true;
-                    intake.Take(content.IsSingleSegment ? content.First : joined.Join(content), batch);
+                    intake.Take(Whole(content), batch);
+                    break;
+                case MllpReadStatus.Unterminated:
+                    frameStarted = 0;
+                    listener.Metrics.MllpFrameError("unterminated");
+                    intake.TakeUnterminated(Whole(content), batch);
                     break;
                 case MllpReadStatus.Committed or MllpReadStatus.NotCommitted:
                     // Release 2: the peer has taken our acknowledgement, or not; it is not sent again, for the message would be.
@@ -159,6 +164,8 @@ internal sealed partial class MllpConnection
 
         return MllpReadStatus.Frame;
     }
+
+    private ReadOnlyMemory<byte> Whole(in ReadOnlySequence<byte> content) => content.IsSingleSegment ? content.First : joined.Join(content);
 
     private async Task<bool> AnswerAsync()
     {

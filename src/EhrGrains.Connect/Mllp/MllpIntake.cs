@@ -53,6 +53,13 @@ internal sealed partial class MllpIntake(MllpListener listener, FeedListener kin
         }
     }
 
+    /// <summary>Takes a frame whose end was lost. It may be cut, and is not kept: its sender is told to send it again.</summary>
+    internal void TakeUnterminated(ReadOnlyMemory<byte> content, List<MllpMessage> batch)
+    {
+        var message = Read(content, batch);
+        message.Event = message.IsHl7 ? MllpEvent.Unterminated : MllpEvent.NotHl7;
+    }
+
     /// <summary>Takes the beginning of a frame that is larger than allowed, so that its sender can be told.</summary>
     internal void TakeTooLarge(in ReadOnlySequence<byte> beginning, List<MllpMessage> batch)
     {
@@ -254,6 +261,7 @@ internal sealed partial class MllpIntake(MllpListener listener, FeedListener kin
         MllpEvent.ControlIdReused => "control-id-reused",
         MllpEvent.OutOfSequence => "out-of-sequence",
         MllpEvent.Unavailable => "unavailable",
+        MllpEvent.Unterminated => "unterminated",
         MllpEvent.NoControlId => "no-control-id",
         MllpEvent.NoFeed => "no-feed",
         MllpEvent.NotHl7 => "not-hl7",
