@@ -33,7 +33,7 @@ switch (args)
         Table(["", "measured"], await TenantsBenchmark.RunAsync(stop.Token));
         return 0;
     case ["hl7", var folder]:
-        Table(["", "bare search a CPU-second", "read", "ratio", "bytes", "read + 10 fields", "bytes"], Hl7Benchmark.Run(folder));
+        Table(["", "bare scan a CPU-second", "read", "ratio", "bytes", "read + 10 fields", "bytes"], Hl7Benchmark.Run(folder));
         return 0;
     default:
         Console.Error.WriteLine("Usage: EhrGrains.Benchmarks gateway | normalize | tenants | hl7 FOLDER");

@@ -7,7 +7,7 @@ using System.Runtime.Intrinsics;
 namespace EhrGrains.Hl7v2.Messages;
 
 /// <summary>
-/// Where the field separators and line ends of a message are: one pass over the bytes, 64 or 32 at a time, into pooled arrays
+/// Where the field separators and line ends of a message are: one pass over the bytes, 64 at a time, into pooled arrays
 /// that are reused from message to message. Components and below are not indexed: a field is short, and most are never asked for.
 /// </summary>
 /// <remarks>
@@ -16,6 +16,8 @@ namespace EhrGrains.Hl7v2.Messages;
 /// </remarks>
 internal sealed class DelimiterIndex : IDisposable
 {
+    private const int BlockBytes = 64;
+    private const int Batch = 4;
     private int[] separators = ArrayPool<int>.Shared.Rent(512);
     private Line[] lines = ArrayPool<Line>.Shared.Rent(64);
 
@@ -42,50 +44,32 @@ internal sealed class DelimiterIndex : IDisposable
     /// <summary>Whether any byte is a control character other than CR and LF.</summary>
     internal bool HasControl { get; private set; }
 
-    /// <summary>Whether any byte is the escape character.</summary>
+    /// <summary>Whether any byte after MSH-2 is the escape character.</summary>
     internal bool HasEscape { get; private set; }
 
     /// <summary>Whether any byte is LF.</summary>
     internal bool HasLineFeed { get; private set; }
 
-    /// <summary>Indexes the bytes. A line ends at CR or LF, or at the end; empty lines are left out.</summary>
-    internal void Build(ReadOnlySpan<byte> bytes, byte field, byte escape)
+    /// <summary>
+    /// Indexes the bytes of a message, which begin with its header: the separator at 3, then, from the end of MSH-2 on, all others.
+    /// A line ends at CR or LF, or at the end; empty lines are left out.
+    /// </summary>
+    internal void Build(ReadOnlySpan<byte> bytes, byte field, byte escape, int from)
     {
         Clear();
-        var scan = default(Scan);
-        var position = 0;
+        separators[SeparatorCount++] = 3;
         if (Vector512.IsHardwareAccelerated)
         {
-            position = Scan512(bytes, position, field, escape, ref scan);
+            Scan<ByteBlock512>(bytes, field, escape, from);
         }
-
-        if (Vector256.IsHardwareAccelerated)
+        else if (Vector256.IsHardwareAccelerated)
         {
-            position = Scan256(bytes, position, field, escape, ref scan);
+            Scan<ByteBlock256>(bytes, field, escape, from);
         }
-
-        for (; position < bytes.Length; position++)
+        else
         {
-            var b = bytes[position];
-            HasHigh |= b >= 0x80;
-            HasEscape |= b == escape && escape != 0;
-            HasLineFeed |= b == '\n';
-            if (b == field)
-            {
-                EnsureSeparators(1);
-                separators[SeparatorCount++] = position;
-            }
-            else if (b is (byte)'\r' or (byte)'\n')
-            {
-                EndLine(position, ref scan);
-            }
-            else
-            {
-                HasControl |= b < (byte)' ';
-            }
+            Scan<ByteBlock128>(bytes, field, escape, from);
         }
-
-        EndLine(bytes.Length, ref scan);
     }
 
     /// <summary>Forgets the lines after the first <paramref name="count"/>: they were joined to others.</summary>
@@ -107,130 +91,103 @@ internal sealed class DelimiterIndex : IDisposable
         Clear();
     }
 
-    private struct Scan
+    // Blocks of 64 bytes, the last one copied and padded. What is written at every delimiter is kept in locals.
+    private void Scan<TBlock>(ReadOnlySpan<byte> bytes, byte field, byte escape, int from)
+        where TBlock : struct, IByteBlock
     {
-        internal int LineStart;
-        internal int FirstSeparator;
-    }
-
-    private int Scan512(ReadOnlySpan<byte> bytes, int position, byte field, byte escape, ref Scan scan)
-    {
+        Span<byte> padded = stackalloc byte[BlockBytes];
         ref var first = ref MemoryMarshal.GetReference(bytes);
-        var fields = Vector512.Create(field);
-        var escapes = Vector512.Create(escape);
-        var carriageReturns = Vector512.Create((byte)'\r');
-        var lineFeeds = Vector512.Create((byte)'\n');
-        var blanks = Vector512.Create((byte)' ');
-        Vector512<byte> any = default, control = default, escaped = default, fed = default;
-        for (; position <= bytes.Length - Vector512<byte>.Count; position += Vector512<byte>.Count)
-        {
-            var block = Vector512.LoadUnsafe(ref first, (nuint)position);
-            var lineFeed = Vector512.Equals(block, lineFeeds);
-            var lineEnd = Vector512.Equals(block, carriageReturns) | lineFeed;
-            any |= block;
-            escaped |= Vector512.Equals(block, escapes);
-            fed |= lineFeed;
-            control |= Vector512.AndNot(Vector512.LessThan(block, blanks), lineEnd);
-            Take(Vector512.Equals(block, fields).ExtractMostSignificantBits(), lineEnd.ExtractMostSignificantBits(), position, ref scan);
-        }
-
-        HasHigh |= any.ExtractMostSignificantBits() != 0;
-        HasControl |= control != default;
-        HasEscape |= escape != 0 && escaped != default;
-        HasLineFeed |= fed != default;
-        return position;
-    }
-
-    private int Scan256(ReadOnlySpan<byte> bytes, int position, byte field, byte escape, ref Scan scan)
-    {
-        ref var first = ref MemoryMarshal.GetReference(bytes);
-        var fields = Vector256.Create(field);
-        var escapes = Vector256.Create(escape);
-        var carriageReturns = Vector256.Create((byte)'\r');
-        var lineFeeds = Vector256.Create((byte)'\n');
-        var blanks = Vector256.Create((byte)' ');
-        Vector256<byte> any = default, control = default, escaped = default, fed = default;
-        for (; position <= bytes.Length - Vector256<byte>.Count; position += Vector256<byte>.Count)
-        {
-            var block = Vector256.LoadUnsafe(ref first, (nuint)position);
-            var lineFeed = Vector256.Equals(block, lineFeeds);
-            var lineEnd = Vector256.Equals(block, carriageReturns) | lineFeed;
-            any |= block;
-            escaped |= Vector256.Equals(block, escapes);
-            fed |= lineFeed;
-            control |= Vector256.AndNot(Vector256.LessThan(block, blanks), lineEnd);
-            Take(Vector256.Equals(block, fields).ExtractMostSignificantBits(), lineEnd.ExtractMostSignificantBits(), position, ref scan);
-        }
-
-        HasHigh |= any.ExtractMostSignificantBits() != 0;
-        HasControl |= control != default;
-        HasEscape |= escape != 0 && escaped != default;
-        HasLineFeed |= fed != default;
-        return position;
-    }
-
-    // Most blocks hold no line end: their separators are written in one go. At a line end the separators before it belong to
-    // the line that ends.
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private void Take(ulong fields, ulong ends, int position, ref Scan scan)
-    {
-        EnsureSeparators(64);
-        while (ends != 0)
-        {
-            var end = BitOperations.TrailingZeroCount(ends);
-            var before = fields & ((1UL << end) - 1);
-            AddSeparators(before, position);
-            fields &= ~before;
-            EndLine(position + end, ref scan);
-            ends &= ends - 1;
-        }
-
-        AddSeparators(fields, position);
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private void AddSeparators(ulong mask, int position)
-    {
-        ref var target = ref MemoryMarshal.GetArrayDataReference(separators);
+        ulong high = 0, escaped = 0;
         var count = SeparatorCount;
-        while (mask != 0)
+        var line = default(Line);
+        for (var position = from; position < bytes.Length; position += BlockBytes)
         {
-            Unsafe.Add(ref target, count++) = position + BitOperations.TrailingZeroCount(mask);
-            mask &= mask - 1;
+            scoped ref var at = ref Unsafe.Add(ref first, position);
+            var valid = ulong.MaxValue;
+            if (bytes.Length - position < BlockBytes)
+            {
+                padded.Clear();
+                bytes[position..].CopyTo(padded);
+                at = ref MemoryMarshal.GetReference(padded);
+                valid = (1UL << (bytes.Length - position)) - 1;
+            }
+
+            var fields = TBlock.Equal(ref at, field) & valid;
+            var low = TBlock.Below(ref at, (byte)' ') & ~fields & valid;
+            high |= TBlock.High(ref at);
+            escaped |= TBlock.Equal(ref at, escape) & valid;
+            if (count > separators.Length - BlockBytes - Batch)
+            {
+                Grow(ref separators, count);
+            }
+
+            for (; low != 0; low &= unchecked(low - 1))
+            {
+                var bit = BitOperations.TrailingZeroCount(low);
+                if (Unsafe.Add(ref at, bit) is var control && control is not ((byte)'\r' or (byte)'\n'))
+                {
+                    HasControl = true;
+                    continue;
+                }
+
+                HasLineFeed |= control == '\n';
+                var before = fields & unchecked((1UL << bit) - 1);
+                count = Add(before, position, count);
+                fields ^= before;
+                EndLine(ref line, position + bit, count);
+            }
+
+            count = Add(fields, position, count);
         }
 
+        EndLine(ref line, bytes.Length, count);
         SeparatorCount = count;
+        HasHigh = high != 0;
+        HasEscape = escape != 0 && escaped != 0;
     }
 
-    private void EndLine(int end, ref Scan scan)
+    // A few at a time whether there are as many or not: a branch for each would be guessed wrongly too often. What is written too
+    // much is overwritten by the next.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private int Add(ulong mask, int position, int count)
     {
-        if (end > scan.LineStart)
+        if (mask == 0)
+        {
+            return count;
+        }
+
+        ref var target = ref Unsafe.Add(ref MemoryMarshal.GetArrayDataReference(separators), count);
+        var end = count + BitOperations.PopCount(mask);
+        for (; count < end; count += Batch)
+        {
+            for (var i = 0; i < Batch; i++)
+            {
+                Unsafe.Add(ref target, i) = position + BitOperations.TrailingZeroCount(mask);
+                mask &= unchecked(mask - 1);
+            }
+
+            target = ref Unsafe.Add(ref target, Batch);
+        }
+
+        return end;
+    }
+
+    private void EndLine(ref Line line, int end, int separatorCount)
+    {
+        if (end > line.Start)
         {
             if (LineCount == lines.Length)
             {
                 Grow(ref lines, LineCount);
             }
 
-            lines[LineCount++] = new Line
-            {
-                Start = scan.LineStart,
-                End = end,
-                FirstSeparator = scan.FirstSeparator,
-                SeparatorCount = SeparatorCount - scan.FirstSeparator,
-            };
+            line.End = end;
+            line.SeparatorCount = separatorCount - line.FirstSeparator;
+            lines[LineCount++] = line;
         }
 
-        scan.LineStart = end + 1;
-        scan.FirstSeparator = SeparatorCount;
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private void EnsureSeparators(int more)
-    {
-        if (SeparatorCount > separators.Length - more)
-        {
-            Grow(ref separators, SeparatorCount);
-        }
+        line.Start = end + 1;
+        line.FirstSeparator = separatorCount;
     }
 
     private static void Grow<T>(ref T[] array, int used)

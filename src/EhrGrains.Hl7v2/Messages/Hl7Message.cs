@@ -101,18 +101,28 @@ public sealed class Hl7Message : IDisposable
     /// <summary>Finds the <paramref name="occurrence"/>-th segment (from 1) with that id; false when there is none.</summary>
     public bool TryFind(string id, int occurrence, out Hl7Segment segment)
     {
-        foreach (var candidate in Segments)
+        if (id is { Length: 3 } && occurrence > 0)
         {
-            if (candidate.Is(id) && --occurrence == 0)
+            var wanted = Pack((byte)id[0], (byte)id[1], (byte)id[2]);
+            var bytes = text.Span;
+            var lines = index.Lines;
+            for (var i = 0; i < lines.Length; i++)
             {
-                segment = candidate;
-                return true;
+                var own = bytes.Slice(lines[i].Start, 3);
+                if (Pack(own[0], own[1], own[2]) == wanted && --occurrence == 0)
+                {
+                    segment = Segment(i);
+                    return true;
+                }
             }
         }
 
         segment = default;
         return false;
     }
+
+    // Ids are letters and digits: setting the bit 0x20 makes letters small and leaves digits as they are.
+    private static int Pack(byte first, byte second, byte third) => (first << 16) | (second << 8) | third | 0x202020;
 
     /// <summary>The value at an address; empty when the message has nothing there.</summary>
     public Hl7Value this[Hl7Address address]
@@ -175,6 +185,15 @@ public sealed class Hl7Message : IDisposable
     public void Dispose() => index.Dispose();
 
     internal DelimiterIndex Index => index;
+
+    /// <summary>The bytes of MSH-<paramref name="number"/>, from 3; empty when the header is shorter.</summary>
+    internal ReadOnlySpan<byte> HeaderField(int number)
+    {
+        var separators = index.Separators;
+        var count = index.Lines[0].SeparatorCount;
+        return number > count + 1 ? []
+            : text.Span[(separators[number - 2] + 1)..(number <= count ? separators[number - 1] : index.Lines[0].End)];
+    }
 
     internal void Begin(ReadOnlyMemory<byte> bytes, ReadOnlyMemory<byte> divided, Delimiters delimiters, Charset set)
     {

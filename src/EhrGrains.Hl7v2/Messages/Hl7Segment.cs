@@ -22,6 +22,7 @@ public readonly ref struct Hl7Segment
         this.end = end;
         this.delimiters = delimiters;
         this.charset = charset;
+        IsHeader = IsHeaderId(Id);
     }
 
     /// <summary>The segment's position in the message, from 0.</summary>
@@ -37,7 +38,7 @@ public readonly ref struct Hl7Segment
     public int FieldCount => separators.Length + (IsHeader ? 1 : 0);
 
     /// <summary>True for MSH, FHS and BHS, whose first field is the separator itself.</summary>
-    public bool IsHeader => IsHeaderId(Id);
+    public bool IsHeader { get; }
 
     /// <summary>True when the id is <paramref name="id"/>, capitals or not.</summary>
     public bool Is(string id) => System.Text.Ascii.EqualsIgnoreCase(Id, id);

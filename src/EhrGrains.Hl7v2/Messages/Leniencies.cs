@@ -17,7 +17,7 @@ internal static class Leniencies
 
         if (index.HasEscape)
         {
-            Escapes(message, message.Delimiters.Escape);
+            Escapes(message, text, message.Delimiters.Escape);
         }
 
         if (index.HasControl)
@@ -33,44 +33,55 @@ internal static class Leniencies
         ValueTypes(message, text);
     }
 
+    // Read by position: this is done for every message.
     private static void Header(Hl7Message message)
     {
-        var header = message.Segment(0);
         var delimiters = message.Delimiters;
         if (delimiters.Subcomponent == 0)
         {
-            message.Warn(Hl7WarningCode.FewEncodingCharacters, 0, 2, header.Range(2).Start);
+            message.Warn(Hl7WarningCode.FewEncodingCharacters, 0, 2, 4);
         }
 
-        var version = header[12].Component(1).Raw;
+        var version = message.HeaderField(12);
+        var minor = Minor(version);
         if (version is not [(byte)'2', ..])
         {
-            message.Warn(Hl7WarningCode.NoVersion, 0, 12, header.Range(12).Start);
+            Warn(message, Hl7WarningCode.NoVersion, 12);
         }
-        else if (delimiters.Truncation != 0 && Minor(version) < 7)
+        else if (delimiters.Truncation != 0 && minor < 7)
         {
-            message.Warn(Hl7WarningCode.EarlyTruncationCharacter, 0, 2, header.Range(2).Start);
+            message.Warn(Hl7WarningCode.EarlyTruncationCharacter, 0, 2, 4);
         }
 
-        var type = header[9];
+        var type = message.HeaderField(9);
         if (type.IsEmpty)
         {
-            message.Warn(Hl7WarningCode.NoMessageType, 0, 9, header.Range(9).Start);
+            Warn(message, Hl7WarningCode.NoMessageType, 9);
         }
-        else if (type.Component(3).IsEmpty && !type.Component(1).Is("ACK") && Minor(version) >= 4)
+        else if (minor >= 4 && !HasStructure(type, delimiters.Component) && !type.StartsWith("ACK"u8))
         {
-            message.Warn(Hl7WarningCode.NoMessageStructure, 0, 9, header.Range(9).Start);
+            Warn(message, Hl7WarningCode.NoMessageStructure, 9);
         }
 
-        var id = header[10].Raw;
+        var id = message.HeaderField(10);
         if (id.IsEmpty)
         {
-            message.Warn(Hl7WarningCode.NoControlId, 0, 10, header.Range(10).Start);
+            Warn(message, Hl7WarningCode.NoControlId, 10);
         }
-        else if (id.Length > (Minor(version) >= 6 ? 199 : 20))
+        else if (id.Length > (minor >= 6 ? 199 : 20))
         {
-            message.Warn(Hl7WarningCode.LongControlId, 0, 10, header.Range(10).Start);
+            Warn(message, Hl7WarningCode.LongControlId, 10);
         }
+    }
+
+    private static void Warn(Hl7Message message, Hl7WarningCode code, int field) =>
+        message.Warn(code, 0, field, message.Segment(0).Range(field).Start);
+
+    private static bool HasStructure(ReadOnlySpan<byte> type, byte component)
+    {
+        var first = type.IndexOf(component);
+        var second = first < 0 ? -1 : type[(first + 1)..].IndexOf(component);
+        return second >= 0 && first + second + 2 < type.Length && type[first + second + 2] != component;
     }
 
     /// <summary>The digit after <c>2.</c>; 0 when there is none.</summary>
@@ -85,31 +96,28 @@ internal static class Leniencies
         message.Warn(crlf ? Hl7WarningCode.CarriageReturnLineFeedEndsSegment : Hl7WarningCode.LineFeedEndsSegment, -1, 0, at);
     }
 
-    private static void Escapes(Hl7Message message, byte escape)
+    private static void Escapes(Hl7Message message, ReadOnlySpan<byte> text, byte escape)
     {
-        foreach (var segment in message.Segments)
+        var separators = message.Index.Separators;
+        for (var i = 0; i < message.SegmentCount; i++)
         {
-            if (!segment.Raw.Contains(escape))
+            ref readonly var line = ref message.Index.Lines[i];
+            var own = separators.Slice(line.FirstSeparator, line.SeparatorCount);
+            // MSH-2 names the escape character.
+            var at = i == 0 && own.Length > 1 ? own[1] : line.Start;
+            while (text[at..line.End].IndexOf(escape) is >= 0 and var next)
             {
-                continue;
-            }
-
-            for (var number = segment.IsHeader ? 3 : 1; number <= segment.FieldCount; number++)
-            {
-                var (start, _) = segment.Range(number);
-                var rest = segment[number].Raw;
-                for (var at = rest.IndexOf(escape); at >= 0; at = rest.IndexOf(escape))
+                at += next;
+                var field = ~own.BinarySearch(at);
+                var sequence = EscapeSequence.Read(text[at..(field < own.Length ? own[field] : line.End)], escape);
+                if (sequence.Kind == EscapeKind.Unknown)
                 {
-                    var sequence = EscapeSequence.Read(rest[at..], escape);
-                    if (sequence.Kind == EscapeKind.Unknown)
-                    {
-                        var closed = rest[(at + 1)..].Contains(escape);
-                        message.Warn(closed ? Hl7WarningCode.UnknownEscape : Hl7WarningCode.StrayEscape, segment.Index, number, start + at);
-                    }
-
-                    start += at + sequence.Length;
-                    rest = rest[(at + sequence.Length)..];
+                    var rest = text[(at + 1)..(field < own.Length ? own[field] : line.End)];
+                    var code = rest.Contains(escape) ? Hl7WarningCode.UnknownEscape : Hl7WarningCode.StrayEscape;
+                    message.Warn(code, i, i == 0 ? field + 1 : field, at);
                 }
+
+                at += sequence.Length;
             }
         }
     }
@@ -142,18 +150,18 @@ internal static class Leniencies
         }
     }
 
+    // OBX-2 is empty when the separators around it are neighbours.
     private static void ValueTypes(Hl7Message message, ReadOnlySpan<byte> text)
     {
+        var separators = message.Index.Separators;
         var lines = message.Index.Lines;
         for (var i = 0; i < lines.Length; i++)
         {
-            if (text[lines[i].Start..].StartsWith("OBX"u8) && lines[i].SeparatorCount >= 5)
+            ref readonly var line = ref lines[i];
+            if (line.SeparatorCount >= 5 && text[line.Start..].StartsWith("OBX"u8)
+                && separators[line.FirstSeparator + 2] == separators[line.FirstSeparator + 1] + 1 && message.Segment(i)[5].HasValue)
             {
-                var segment = message.Segment(i);
-                if (segment[2].IsEmpty && segment[5].HasValue)
-                {
-                    message.Warn(Hl7WarningCode.NoValueType, i, 2, segment.Range(2).Start);
-                }
+                message.Warn(Hl7WarningCode.NoValueType, i, 2, separators[line.FirstSeparator + 2]);
             }
         }
     }

@@ -31,7 +31,7 @@ internal static class MessageReader
         var text = divided[header..length];
         message.Begin(wide is null ? text : bytes, text, delimiters, wide?.ForUtf8() ?? Charset.Ascii);
         message.Skipped = wide is null ? header : 0;
-        message.Index.Build(text.Span, delimiters.Field, delimiters.Escape);
+        Divide(message);
         if (wide is null)
         {
             UseDeclaredSet(message, text);
@@ -60,6 +60,14 @@ internal static class MessageReader
         }
 
         return default;
+    }
+
+    private static void Divide(Hl7Message message)
+    {
+        var text = message.Text.Span;
+        var (field, escape) = (message.Delimiters.Field, message.Delimiters.Escape);
+        var end = text[4..].IndexOfAny(field, (byte)'\r', (byte)'\n');
+        message.Index.Build(text, field, escape, end < 0 ? text.Length : 4 + end);
     }
 
     // Lines become segments. One that begins with no segment id is the rest of a field that held a line end, or nothing but
@@ -166,14 +174,14 @@ internal static class MessageReader
     // and the message divided anew.
     private static void UseDeclaredSet(Hl7Message message, ReadOnlyMemory<byte> text)
     {
-        var names = message.Segment(0)[18];
         var ascii = !message.Index.HasHigh;
-        if (names.IsEmpty)
+        if (message.HeaderField(18).IsEmpty)
         {
             message.Use(ascii ? Charset.Ascii : Charset.Guess(text.Span));
             return;
         }
 
+        var names = message.Segment(0)[18];
         var switches = message.Index.HasControl && text.Span.Contains((byte)0x1B);
         var declared = Charset.Find(names.Repetition(1).Raw);
         if (switches && names.RepetitionCount > 1)
@@ -198,7 +206,7 @@ internal static class MessageReader
         {
             var utf8 = ToUtf8(text.Span, declared);
             message.Begin(message.Bytes, utf8, message.Delimiters, declared.ForUtf8());
-            message.Index.Build(utf8, message.Delimiters.Field, message.Delimiters.Escape);
+            Divide(message);
         }
     }
 

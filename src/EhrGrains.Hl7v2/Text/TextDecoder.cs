@@ -43,6 +43,11 @@ internal static class TextDecoder
 
     private static string Text(ReadOnlySpan<byte> bytes, Charset charset, bool switches)
     {
+        if (charset == Charset.Ascii && !switches)
+        {
+            return Encoding.Latin1.GetString(bytes);
+        }
+
         if (switches)
         {
             // \C..\ and \M..\ name ISO 2022 sets, of which the Japanese ones are in use.
