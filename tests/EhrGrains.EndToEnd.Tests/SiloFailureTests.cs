@@ -69,6 +69,36 @@ public sealed class SiloFailureTests
         (await cluster.Grains.GetGrain<IAuditGrain>(site.Tenant).VerifyAsync(cancellationToken)).Intact.ShouldBeTrue();
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_silo_that_comes_back_after_full_load_waits_for_the_contracts_window_and_not_for_its_old_lease(bool killed)
+    {
+        var cancellationToken = TestContext.Current.CancellationToken;
+        await using var cluster = await Cluster.StartAsync(1, ClusterFixture.Hospitals, cancellationToken);
+        var site = cluster.Site("epic");
+        var path = $"/fhir/{site.Tenant}/{site.SharedPatientSearch}";
+        var load = Enumerable.Range(0, 3 * site.RequestsPerSecond).Select(_ => cluster.GetAsync(0, path, cancellationToken));
+        (await Task.WhenAll(load)).ShouldAllBe(answer => answer.StatusCode == HttpStatusCode.OK);
+
+        if (killed)
+        {
+            cluster.Silos[0].Kill();
+        }
+        else
+        {
+            cluster.Silos[0].Terminate();
+        }
+
+        await cluster.RestartAsync(0, cancellationToken);
+        var clock = Stopwatch.StartNew();
+        using var first = await cluster.GetAsync(0, path, cancellationToken);
+
+        first.StatusCode.ShouldBe(HttpStatusCode.OK);
+        clock.Elapsed.ShouldBeLessThan(TimeSpan.FromSeconds(5), "one window of a second, and what a first query costs");
+        (await site.CountersAsync(cancellationToken)).RequestsInAnySecondMax.ShouldBeLessThanOrEqualTo(site.RequestsPerSecond);
+    }
+
     // Asks silo 0 ten times a second and says for how long, at the longest, no query succeeded.
     private static async Task<TimeSpan> LongestOutageAsync(Cluster cluster, string path, TimeSpan length, CancellationToken cancellationToken)
     {

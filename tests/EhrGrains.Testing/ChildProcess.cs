@@ -10,6 +10,7 @@ namespace EhrGrains.Testing;
 public sealed class ChildProcess : IAsyncDisposable
 {
     private const int SignalKill = 9;
+    private const int SignalTerminate = 15;
     private const int SignalContinue = 18;
     private const int SignalStop = 19;
 
@@ -84,6 +85,9 @@ public sealed class ChildProcess : IAsyncDisposable
     }
 
     public void Kill() => Signal(SignalKill);
+
+    /// <summary>Asks it to end in good order.</summary>
+    public void Terminate() => Signal(SignalTerminate);
 
     public void Stop() => Signal(SignalStop);
 

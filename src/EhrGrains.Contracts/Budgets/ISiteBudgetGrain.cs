@@ -44,7 +44,10 @@ public interface ISiteBudgetGrain : IGrainWithStringKey
 [GenerateSerializer, Immutable, Alias("ehr.BudgetDemand")]
 public sealed record BudgetDemand
 {
-    /// <summary>The silo's own name for itself in this process's life; a new process is a new holder.</summary>
+    /// <summary>
+    /// The silo's own name for itself in this process's life, <c>endpoint@generation/id</c>; a new process is a new holder. One of a
+    /// later generation at the same endpoint proves that the earlier process is dead.
+    /// </summary>
     [Id(0)]
     public required string Holder { get; init; }
 
@@ -75,6 +78,10 @@ public sealed record BudgetDemand
     /// <summary>Requests it has sent in its life.</summary>
     [Id(7)]
     public required long Sent { get; init; }
+
+    /// <summary>True when it has nothing under way and sends nothing more: what it keeps is free when its last requests are a window ago.</summary>
+    [Id(8)]
+    public bool Leaving { get; init; }
 }
 
 /// <summary>What a silo may do until the lease ends.</summary>

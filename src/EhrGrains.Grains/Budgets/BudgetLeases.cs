@@ -21,10 +21,11 @@ public sealed class BudgetLeases : ILifecycleParticipant<ISiloLifecycle>
     private readonly CallerTickets tickets;
 
     /// <summary>Creates the leases of a silo; there is one instance a silo.</summary>
-    internal BudgetLeases(IGrainFactory grains, CallerTickets tickets, TimeProvider time, QueryMetrics metrics, ILogger<BudgetLeases> log)
+    internal BudgetLeases(
+        ILocalSiloDetails silo, IGrainFactory grains, CallerTickets tickets, TimeProvider time, QueryMetrics metrics, ILogger<BudgetLeases> log)
     {
         (this.grains, this.tickets) = (grains, tickets);
-        create = tenant => new SiteLease(tenant, demand => LeaseAsync(tenant, demand), Forget, time, metrics, log);
+        create = tenant => new SiteLease(silo.SiloAddress.ToParsableString(), tenant, demand => LeaseAsync(tenant, demand), Forget, time, metrics, log);
     }
 
     /// <summary>

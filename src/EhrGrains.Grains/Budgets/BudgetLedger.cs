@@ -33,7 +33,7 @@ internal sealed class BudgetLedger
         holdOffEnds = now + (remaining < BudgetTiming.HoldOffMax ? remaining : BudgetTiming.HoldOffMax);
         foreach (var (name, share) in state.Shares)
         {
-            holders[name] = new Holder(share) { RenewedAt = now + BudgetTiming.ConfirmEvery };
+            holders[name] = new Holder(name, share) { RenewedAt = now + BudgetTiming.ConfirmEvery, LeftAt = share.Left ? now : null };
         }
     }
 
@@ -61,9 +61,14 @@ internal sealed class BudgetLedger
         Reclaim(now);
         var holder = Settle(demand, spec.WindowSeconds, now);
 
-        var targetPermits = Deal(spec.Requests, holder, h => h.Permits, now);
-        var targetSlots = Deal(spec.Concurrency, holder, h => h.Slots, now);
-        DealQuota(spec, holder);
+        var (targetPermits, targetSlots) = (0, 0);
+        if (holder.LeftAt is null)
+        {
+            targetPermits = Deal(spec.Requests, holder, h => h.Permits, now);
+            targetSlots = Deal(spec.Concurrency, holder, h => h.Slots, now);
+            DealQuota(spec, holder);
+        }
+
         return new BudgetLease
         {
             Permits = holder.Permits.Held,
@@ -120,15 +125,22 @@ internal sealed class BudgetLedger
         SpentToday = spent + holders.Values.Sum(h => h.Quota),
     };
 
-    // A holder that does not renew may use its permits until its lease ends, and what it sent last counts for a window after that.
+    // A holder that does not renew may use its permits until its lease ends, one that has left not at all; what it sent last counts
+    // for a window after that.
     private void Reclaim(TimeSpan now)
     {
         foreach (var (name, holder) in holders.ToArray())
         {
             var endsAt = holder.RenewedAt + BudgetTiming.Term + BudgetTiming.Drift;
-            if (now >= (holder.HoldsNothing ? endsAt : endsAt + BudgetTiming.Transit + TimeSpan.FromSeconds(holder.WindowSeconds)))
+            if (now >= (holder.LeftAt ?? endsAt) + BudgetTiming.Transit + TimeSpan.FromSeconds(holder.WindowSeconds))
             {
                 spent += holder.Quota;
+                holder.Drop(now);
+            }
+
+            // Remembered until then, so that a late demand of it is not taken for that of a new holder.
+            if (now >= endsAt && holder.HoldsNothing)
+            {
                 holders.Remove(name);
             }
         }
@@ -145,14 +157,22 @@ internal sealed class BudgetLedger
                     ProblemKind.Unavailable, "EHR-BUD-002", "", $"More than {HoldersMax} silos hold a part of this site budget.");
             }
 
-            holders[demand.Holder] = holder = new Holder(new BudgetShare(0, 0, 0, demand.Sent, 0, windowSeconds));
+            holder = new Holder(demand.Holder, new BudgetShare(0, 0, 0, demand.Sent, 0, windowSeconds, Left: false));
+            foreach (var dead in holders.Values.Where(other => other.LeftAt is null && holder.Name.Succeeds(other.Name)))
+            {
+                dead.LeftAt = now;
+                unwritten = true;
+            }
+
+            holders[demand.Holder] = holder;
         }
 
-        if (demand.Sequence <= holder.Sequence)
+        if (demand.Sequence <= holder.Sequence || holder.LeftAt is not null)
         {
             throw new ProblemException(ProblemKind.Conflict, "EHR-BUD-001", "", "A later demand of this silo has been answered.");
         }
 
+        var held = !holder.HoldsNothing;
         var sentMore = Math.Max(0, demand.Sent - holder.Sent);
         spent += sentMore;
         holder.Sent += sentMore;
@@ -162,6 +182,10 @@ internal sealed class BudgetLedger
         holder.Sequence = demand.Sequence;
         holder.RenewedAt = now;
         holder.WindowSeconds = Math.Max(holder.WindowSeconds, windowSeconds);
+        holder.LeftAt = demand.Leaving ? now : null;
+
+        // Written, so that whoever comes after a restart finds it free.
+        unwritten |= demand.Leaving || (held && holder.HoldsNothing);
         return holder;
     }
 
@@ -182,7 +206,7 @@ internal sealed class BudgetLedger
         foreach (var holder in holders.Values)
         {
             free -= of(holder).Held;
-            if (now < holder.RenewedAt + BudgetTiming.Term)
+            if (holder.LeftAt is null && now < holder.RenewedAt + BudgetTiming.Term)
             {
                 live.Add(holder);
             }
@@ -250,8 +274,10 @@ internal sealed class BudgetLedger
     }
 
     // A holder as this activation knows it; only the share outlives it.
-    private sealed class Holder(BudgetShare share)
+    private sealed class Holder(string name, BudgetShare share)
     {
+        internal HolderName Name { get; } = HolderName.Parse(name);
+
         internal Units Permits { get; } = new(share.Permits);
 
         internal Units Slots { get; } = new(share.Slots);
@@ -266,9 +292,19 @@ internal sealed class BudgetLedger
 
         internal TimeSpan RenewedAt { get; set; }
 
+        /// <summary>Since when it is known to send nothing more; null: it may.</summary>
+        internal TimeSpan? LeftAt { get; set; }
+
         internal bool HoldsNothing => Permits.Held == 0 && Slots.Held == 0 && Quota == 0;
 
-        internal BudgetShare Share => new(Permits.Held, Slots.Held, Quota, Sent, Sequence, WindowSeconds);
+        internal void Drop(TimeSpan now)
+        {
+            Permits.Settle(0, [0, 0, 0], now);
+            Slots.Settle(0, [0, 0, 0], now);
+            Quota = 0;
+        }
+
+        internal BudgetShare Share => new(Permits.Held, Slots.Held, Quota, Sent, Sequence, WindowSeconds, LeftAt is not null);
     }
 
     // A holder's part of what is dealt in whole units.

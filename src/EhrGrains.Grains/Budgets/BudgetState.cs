@@ -35,6 +35,7 @@ internal sealed record BudgetState
 /// <param name="Sent">Requests that it reported as sent in its life.</param>
 /// <param name="Sequence">Its last demand.</param>
 /// <param name="WindowSeconds">The longest window that its permits were dealt under.</param>
+/// <param name="Left">Whether it is known to send nothing more.</param>
 [GenerateSerializer, Immutable, Alias("ehr.BudgetShare")]
 internal sealed record BudgetShare(
     [property: Id(0)] int Permits,
@@ -42,4 +43,5 @@ internal sealed record BudgetShare(
     [property: Id(2)] long Quota,
     [property: Id(3)] long Sent,
     [property: Id(4)] long Sequence,
-    [property: Id(5)] int WindowSeconds);
+    [property: Id(5)] int WindowSeconds,
+    [property: Id(6)] bool Left);

@@ -217,6 +217,7 @@ internal sealed class PermitPool(string holder)
             HeldSlots = slots,
             HeldQuota = quota ?? 0,
             Sent = sentCount,
+            Leaving = giveUp && UnderWay == 0,
         };
     }
 

@@ -31,6 +31,7 @@ internal sealed partial class SiteLease
     private bool closed;
 
     internal SiteLease(
+        string silo,
         TenantId tenant,
         Func<BudgetDemand, Task<BudgetLease>> ask,
         Action<TenantId, SiteLease> ended,
@@ -40,9 +41,7 @@ internal sealed partial class SiteLease
     {
         (this.tenant, this.ask, this.ended, this.time, this.metrics, this.log) = (tenant, ask, ended, time, metrics, log);
         startedAt = time.GetTimestamp();
-
-        // A name for this lease alone: a later one of this silo starts from nothing, and so must be another holder.
-        pool = new PermitPool($"{Environment.MachineName}-{Guid.CreateVersion7(time.GetUtcNow()):N}");
+        pool = new PermitPool(HolderName.New(silo, time.GetUtcNow()));
 
         // Not in the execution context of whoever came first: its ticket and its trace are not ours.
         using (ExecutionContext.IsFlowSuppressed() ? default : ExecutionContext.SuppressFlow())

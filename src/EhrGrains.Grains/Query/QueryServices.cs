@@ -15,6 +15,7 @@ public static class QueryServices
         services.AddMetrics();
         services.AddSingleton<QueryMetrics>();
         services.AddSingleton(provider => new BudgetLeases(
+            provider.GetRequiredService<ILocalSiloDetails>(),
             provider.GetRequiredService<IGrainFactory>(),
             provider.GetRequiredService<CallerTickets>(),
             provider.GetRequiredService<TimeProvider>(),

@@ -28,6 +28,7 @@ internal sealed class Cluster : IAsyncDisposable
     private readonly List<ChildProcess> silos = [];
     private readonly List<int> httpPorts = [];
     private readonly List<int> gatewayPorts = [];
+    private readonly List<int> siloPorts = [];
     private PostgresDatabase database = null!;
     private ClusterCertificates certificates = null!;
     private WebApplication hospitals = null!;
@@ -72,6 +73,14 @@ internal sealed class Cluster : IAsyncDisposable
             await cluster.DisposeAsync();
             throw;
         }
+    }
+
+    /// <summary>Starts a silo that has ended again, at the same addresses.</summary>
+    internal async Task RestartAsync(int index, CancellationToken cancellationToken)
+    {
+        await silos[index].WaitForExitAsync(cancellationToken);
+        await silos[index].DisposeAsync();
+        silos[index] = await StartSiloAsync(index, cancellationToken);
     }
 
     internal Uri Base(int silo) => new($"http://127.0.0.1:{httpPorts[silo].ToString(CultureInfo.InvariantCulture)}");
@@ -166,6 +175,7 @@ internal sealed class Cluster : IAsyncDisposable
         {
             httpPorts.Add(Ports.Free());
             gatewayPorts.Add(Ports.Free());
+            siloPorts.Add(Ports.Free());
         }
 
         Operator = new Identity("operator", "ehrgrains/operate ehrgrains/administer", Http, new Uri(Base(0), "/oauth/token"));
@@ -183,7 +193,7 @@ internal sealed class Cluster : IAsyncDisposable
             ["EhrGrains__Http__Url"] = Base(index).ToString().TrimEnd('/'),
             ["EhrGrains__Http__DrainSeconds"] = "0",
             ["EhrGrains__Silo__Address"] = "127.0.0.1",
-            ["EhrGrains__Silo__Port"] = Ports.Free().ToString(CultureInfo.InvariantCulture),
+            ["EhrGrains__Silo__Port"] = siloPorts[index].ToString(CultureInfo.InvariantCulture),
             ["EhrGrains__Silo__GatewayPort"] = gatewayPorts[index].ToString(CultureInfo.InvariantCulture),
             ["EhrGrains__Database__Kind"] = "PostgreSql",
             ["EhrGrains__Database__ConnectionString"] = database.AppConnectionString,

@@ -82,9 +82,61 @@ public sealed class BudgetCoreTests
         next.Lease(Spec, Demand(1), TimeSpan.Zero, BeforeMidnight.AddMinutes(4)).HoldOff.ShouldBe(TimeSpan.FromMinutes(6));
     }
 
+    [Fact]
+    public void What_a_silo_leaves_behind_is_free_one_window_later_also_after_a_restart()
+    {
+        var dealt = ledger.Lease(Spec, Demand(1), TimeSpan.Zero, BeforeMidnight);
+        ledger.Written(TimeSpan.Zero);
+        var left = TimeSpan.FromSeconds(1);
+        ledger.Lease(Spec, Demand(2) with { WantedPermits = [0, 0, 0], WantedSlots = [0, 0, 0], HeldPermits = dealt.Permits, Leaving = true }, left, BeforeMidnight);
+        ledger.MustWrite(left).ShouldBeTrue("a restart must find it");
+
+        foreach (var (next, from) in new[] { (new BudgetLedger(ledger.State, TimeSpan.Zero, BeforeMidnight), TimeSpan.Zero), (ledger, left) })
+        {
+            var other = Demand(1) with { Holder = "10.0.0.2:11111@9/x", WantedPermits = [50, 0, 0] };
+            var free = from + BudgetTiming.Transit + TimeSpan.FromSeconds(1);
+            next.Lease(Spec, other, free - TimeSpan.FromMilliseconds(1), BeforeMidnight).Permits.ShouldBe(Spec.Requests - dealt.Permits);
+            next.Lease(Spec, other with { Sequence = 2, HeldPermits = Spec.Requests }, free, BeforeMidnight).Permits.ShouldBe(Spec.Requests);
+        }
+    }
+
+    [Fact]
+    public void A_silo_that_has_left_gets_nothing_any_more()
+    {
+        ledger.Lease(Spec, Demand(1) with { Leaving = true }, TimeSpan.Zero, BeforeMidnight).Permits.ShouldBe(0);
+        Should.Throw<ProblemException>(() => ledger.Lease(Spec, Demand(2), TimeSpan.Zero, BeforeMidnight)).Kind.ShouldBe(ProblemKind.Conflict);
+    }
+
+    [Theory]
+    [InlineData("10.0.0.1:11111@8/b", 1.25)]
+    [InlineData("10.0.0.1:11112@8/b", 17.5 + 1.25)]
+    [InlineData("10.0.0.1:11111@6/b", 17.5 + 1.25)]
+    public void After_a_kill_the_same_silo_waits_a_window_and_another_the_lease(string restarted, double seconds)
+    {
+        var dealt = ledger.Lease(Spec, Demand(1) with { WantedPermits = [50, 0, 0] }, TimeSpan.Zero, BeforeMidnight);
+        dealt.Permits.ShouldBe(Spec.Requests);
+
+        // A new activation, as after the loss of the only silo: the old leases may have been renewed until 5 s after it began.
+        var next = new BudgetLedger(ledger.State, TimeSpan.Zero, BeforeMidnight);
+        var demand = Demand(1) with { Holder = restarted };
+        next.Lease(Spec, demand, TimeSpan.Zero, BeforeMidnight).Permits.ShouldBe(0);
+        var free = TimeSpan.FromSeconds(seconds);
+        next.Lease(Spec, demand with { Sequence = 2 }, free - TimeSpan.FromMilliseconds(1), BeforeMidnight).Permits.ShouldBe(0);
+        next.Lease(Spec, demand with { Sequence = 3 }, free, BeforeMidnight).Permits.ShouldBePositive();
+    }
+
+    [Fact]
+    public void Giving_everything_back_is_written()
+    {
+        ledger.Lease(Spec, Demand(1), TimeSpan.Zero, BeforeMidnight);
+        ledger.Written(TimeSpan.Zero);
+        ledger.Lease(Spec, Demand(2) with { WantedPermits = [0, 0, 0], WantedSlots = [0, 0, 0] }, TimeSpan.FromSeconds(1), BeforeMidnight);
+        ledger.MustWrite(TimeSpan.FromSeconds(1)).ShouldBeTrue();
+    }
+
     private static BudgetDemand Demand(long sequence) => new()
     {
-        Holder = "silo",
+        Holder = "10.0.0.1:11111@7/a",
         Sequence = sequence,
         WantedPermits = [5, 0, 0],
         WantedSlots = [5, 0, 0],

@@ -8,9 +8,10 @@ namespace EhrGrains.Grains.Tests.Budgets;
 public sealed class BudgetLawTests
 {
     private static readonly Gen<Weather> AnyWeather =
-        Gen.Select(Gen.Int[0, 3], Gen.Int[0, 4], Gen.Int[0, 3], Gen.Int[0, 3], Gen.Int[0, 7]).Select((crashes, pauses, moves, partitions, bits) => new Weather
+        Gen.Select(Gen.Int[0, 3], Gen.Int[0, 2], Gen.Int[0, 4], Gen.Int[0, 3], Gen.Int[0, 3], Gen.Int[0, 7]).Select((crashes, leaves, pauses, moves, partitions, bits) => new Weather
         {
             Crashes = crashes,
+            Leaves = leaves,
             Pauses = pauses,
             GrainMoves = moves,
             Partitions = partitions,
@@ -42,7 +43,7 @@ public sealed class BudgetLawTests
     public void Requests_under_way_stay_within_the_contract_while_every_silo_runs() => AnyRun.Sample(
         run =>
         {
-            var world = World(run.Seed, run.Spec, run.Silos, run.Weather with { Pauses = 0, Crashes = 0, Partitions = 0, LostAnswers = false }, run.Latency);
+            var world = World(run.Seed, run.Spec, run.Silos, run.Weather with { Pauses = 0, Crashes = 0, Leaves = 0, Partitions = 0, LostAnswers = false }, run.Latency);
             world.Run(TimeSpan.FromSeconds(30), TimeSpan.FromSeconds(30), Flood(run.Seed, run.Spec));
             world.UnderWayMax.ShouldBeLessThanOrEqualTo(run.Spec.Concurrency);
         },

@@ -32,6 +32,15 @@ internal sealed partial class BudgetSimulation
 
         internal void StickTo(Activation old, TimeSpan time) => (stuckTo, stuckUntil) = (old, world.now + time);
 
+        // In good order: what is free is given back, and nothing is sent any more.
+        internal void Leave()
+        {
+            var demand = pool.Ask(Waiting, world.now, giveUp: true);
+            Alive = false;
+            var target = world.activation;
+            world.In(MessageDelay(), () => target.Receive(demand, _ => { }));
+        }
+
         // A paused process does what was due when it wakes up; a dead one does nothing any more.
         internal void WhenRunning(Action action)
         {

@@ -10,6 +10,9 @@ public sealed record Weather
 {
     public int Crashes { get; init; }
 
+    /// <summary>Silos that stop in good order; another process takes their place.</summary>
+    public int Leaves { get; init; }
+
     public int Pauses { get; init; }
 
     public int GrainMoves { get; init; }
@@ -52,7 +55,7 @@ internal sealed partial class BudgetSimulation
         (random, this.spec, this.weather, this.latency) = (new Random(seed), spec, weather, latency);
         for (var i = 0; i < silos; i++)
         {
-            this.silos.Add(new Silo(this, $"silo-{i}"));
+            this.silos.Add(new Silo(this, Name(i)));
         }
 
         activation = new Activation(this);
@@ -104,6 +107,9 @@ internal sealed partial class BudgetSimulation
         return most;
     }
 
+    // A later process at the same address, mostly; each third one gets another port.
+    private string Name(int index) => HolderName.New($"10.0.0.{index}:{(random.Next(3) == 0 ? order : 11_111)}@{order + 1}", Start);
+
     private void At(TimeSpan at, Action action) => events.Enqueue(action, (at < now ? now : at, order++));
 
     private void In(TimeSpan delay, Action action) => At(now + delay, action);
@@ -145,7 +151,20 @@ internal sealed partial class BudgetSimulation
             {
                 var index = random.Next(silos.Count);
                 silos[index].Alive = false;
-                silos[index] = new Silo(this, $"silo-{index}-{order}");
+                silos[index] = new Silo(this, Name(index));
+            });
+        }
+
+        for (var i = 0; i < weather.Leaves; i++)
+        {
+            At(Some(), () =>
+            {
+                var index = random.Next(silos.Count);
+                silos[index].WhenRunning(() =>
+                {
+                    silos[index].Leave();
+                    silos[index] = new Silo(this, Name(index));
+                });
             });
         }
 

@@ -23,7 +23,7 @@ public sealed class SiteLeaseTests
     {
         var meters = new ServiceCollection().AddMetrics().BuildServiceProvider().GetRequiredService<IMeterFactory>();
         lease = new SiteLease(
-            TenantId.Parse("site", null), demand => Asked(demand), (_, _) => ended = true, time, new QueryMetrics(meters), NullLogger.Instance);
+            "10.0.0.1:11111@7", TenantId.Parse("site", null), demand => Asked(demand), (_, _) => ended = true, time, new QueryMetrics(meters), NullLogger.Instance);
     }
 
     [Fact]
@@ -147,8 +147,18 @@ public sealed class SiteLeaseTests
         await lease.GiveUpAsync();
         demands[^1].HeldPermits.ShouldBe(1);
         demands[^1].HeldSlots.ShouldBe(0);
+        demands[^1].Leaving.ShouldBeTrue();
         ended.ShouldBeTrue();
         lease.TryAcquire(Lane.Interactive, CancellationToken.None, out _).ShouldBeFalse();
+    }
+
+    [Fact]
+    public async Task A_silo_that_stops_with_a_request_under_way_keeps_its_lease_until_that_ends()
+    {
+        using var permit = await AcquireAsync();
+        await lease.GiveUpAsync();
+        demands[^1].Leaving.ShouldBeFalse();
+        demands[^1].HeldSlots.ShouldBe(1);
     }
 
     [Fact]
