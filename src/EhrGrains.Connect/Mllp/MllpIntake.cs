@@ -156,7 +156,8 @@ internal sealed partial class MllpIntake(MllpListener listener, FeedListener kin
             MllpOutcome.Appended => MllpEvent.Appended,
             MllpOutcome.Duplicate => MllpEvent.Duplicate,
             MllpOutcome.ControlIdReused => MllpEvent.ControlIdReused,
-            MllpOutcome.OutOfSequence => MllpEvent.OutOfSequence,
+            MllpOutcome.SequenceAnswered when message.IsHeaderOnly => MllpEvent.SequenceAnswered,
+            MllpOutcome.SequenceAnswered or MllpOutcome.OutOfSequence => MllpEvent.OutOfSequence,
             _ => MllpEvent.Unavailable,
         };
         return AcknowledgementRules.Decide(message.Event, message.Terms);
@@ -259,6 +260,7 @@ internal sealed partial class MllpIntake(MllpListener listener, FeedListener kin
         MllpEvent.Appended => "appended",
         MllpEvent.Duplicate => "duplicate",
         MllpEvent.ControlIdReused => "control-id-reused",
+        MllpEvent.SequenceAnswered => "sequence-answered",
         MllpEvent.OutOfSequence => "out-of-sequence",
         MllpEvent.Unavailable => "unavailable",
         MllpEvent.Unterminated => "unterminated",

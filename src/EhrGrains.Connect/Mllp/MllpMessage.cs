@@ -21,6 +21,9 @@ internal sealed class MllpMessage
 
     internal ReadOnlyMemory<byte> Bytes { get; private set; }
 
+    /// <summary>True when there is no segment after MSH: a message about the numbers of messages, with nothing in it to keep.</summary>
+    internal bool IsHeaderOnly => Bytes.Span.TrimEnd("\r\n"u8).Length == Header.Bytes.Span.TrimEnd("\r\n"u8).Length;
+
     /// <summary>What is known of it before, or instead of, the receipt of the journal.</summary>
     internal MllpEvent Event { get; set; }
 

@@ -62,6 +62,12 @@ public enum MllpOutcome
     /// <summary>It is not kept: its number (MSH-13) is not the one that comes next.</summary>
     OutOfSequence,
 
+    /// <summary>
+    /// There is nothing to keep: it only asks for the number that comes next, or starts the numbers anew (MSH-13 is 0 or -1, HL7 v2.5.1
+    /// §2.10.1). Acknowledged when it is no more than a header.
+    /// </summary>
+    SequenceAnswered,
+
     /// <summary>It is not kept: there is no durable place for it now.</summary>
     Unavailable,
 }

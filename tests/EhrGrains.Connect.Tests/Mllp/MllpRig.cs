@@ -39,6 +39,8 @@ internal sealed class MllpRig : IAsyncDisposable
 
     internal IReadOnlyList<MllpRefusal> Refusals => [.. refusals];
 
+    internal IServiceProvider Services => app.Services;
+
     internal MllpListener Listener => app.Services.GetRequiredService<MllpListener>();
 
     internal static FeedRoute Route(FeedMatch? match = null, UnavailablePolicy whenUnavailable = default, string tenant = "st-mary", string feed = "adt") =>
@@ -49,7 +51,8 @@ internal sealed class MllpRig : IAsyncDisposable
         Func<MllpArrival, ValueTask<MllpReceipt>>? append = null,
         Action<MllpOptions>? options = null,
         MllpTlsOptions? tls = null,
-        TimeProvider? time = null)
+        TimeProvider? time = null,
+        bool auditFails = false)
     {
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
@@ -69,7 +72,7 @@ internal sealed class MllpRig : IAsyncDisposable
             (refusal, _) =>
             {
                 audit.Enqueue(refusal);
-                return ValueTask.CompletedTask;
+                return auditFails ? throw new InvalidOperationException("The audit trail is away.") : ValueTask.CompletedTask;
             }));
         builder.Services.AddMllpListener();
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0, listen => Endpoint(listen, tls)));
