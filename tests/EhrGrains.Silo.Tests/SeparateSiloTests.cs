@@ -35,6 +35,33 @@ public sealed class SeparateSiloTests(RunningSilo issuer)
     }
 
     [Fact]
+    public async Task Every_line_of_the_log_is_one_object_that_says_each_thing_once()
+    {
+        using var directory = new TempDirectory();
+        await using var silo = await ChildProcess.StartAsync(
+            "EhrGrains.Silo.dll", RunningSilo.Arguments(directory.File("data")), new Dictionary<string, string>(), directory.File("log"), "The silo serves", Cancel);
+        silo.Terminate();
+        await silo.WaitForExitAsync(Cancel);
+
+        var lines = silo.Output.Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        lines.Length.ShouldBeGreaterThan(5);
+        foreach (var line in lines)
+        {
+            var entry = JsonDocument.Parse(line).RootElement;
+            entry.EnumerateObject().Select(property => property.Name).Where(name => name != "Exception")
+                .ShouldBe(["Timestamp", "EventId", "LogLevel", "Category", "Message", "State"], line);
+            entry.GetProperty("State").TryGetProperty("Message", out _).ShouldBeFalse(line);
+            line.ShouldNotContain("TagJoiner");
+        }
+
+        var serves = lines.Select(line => JsonDocument.Parse(line).RootElement).Single(entry => entry.GetProperty("EventId").GetInt32() == 7000);
+        var state = serves.GetProperty("State");
+        state.GetProperty("{OriginalFormat}").GetString()!.Replace("{Url}", state.GetProperty("Url").GetString(), StringComparison.Ordinal)
+            .ShouldStartWith(serves.GetProperty("Message").GetString()!.Split(';')[0]);
+        serves.GetProperty("Timestamp").GetDateTimeOffset().Offset.ShouldBe(TimeSpan.Zero);
+    }
+
+    [Fact]
     public async Task One_app_cannot_take_more_than_its_share_of_a_silo()
     {
         using var directory = new TempDirectory();

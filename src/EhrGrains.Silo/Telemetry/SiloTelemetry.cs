@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Microsoft.Extensions.Compliance.Redaction;
 using Microsoft.Extensions.Configuration.Memory;
+using Microsoft.Extensions.Logging.Console;
 using OpenTelemetry;
 using OpenTelemetry.Metrics;
 using OpenTelemetry.Resources;
@@ -32,11 +33,8 @@ internal static class SiloTelemetry
     {
         builder.Configuration.Sources.Insert(0, new MemoryConfigurationSource { InitialData = QuietByDefault });
         builder.Logging.ClearProviders();
-        builder.Logging.AddJsonConsole(console =>
-        {
-            console.UseUtcTimestamp = true;
-            console.TimestampFormat = "yyyy-MM-ddTHH:mm:ss.fffZ";
-        });
+        builder.Logging.AddConsole(console => console.FormatterName = JsonLines.FormatterName);
+        builder.Logging.AddConsoleFormatter<JsonLines, ConsoleFormatterOptions>();
         foreach (var category in LeakyCategories)
         {
             builder.Logging.AddFilter(category, LogLevel.Warning);

@@ -93,6 +93,31 @@ public sealed class AddressRulesTests
         rules.Allow(IPAddress.Loopback).ShouldBeFalse();
     }
 
+    // Ranges whose IPv4 form one may think of: each opens the IPv6 addresses that it holds, if any may be opened, and nothing else.
+    [Theory]
+    [InlineData("::ffff:0:0/96", "")]
+    [InlineData("::ffff:10.0.0.0/104", "")]
+    [InlineData("::/96", "::10.0.0.1 ::8.8.8.8 ::1")]
+    [InlineData("64:ff9b::/96", "64:ff9b::10.0.0.1")]
+    [InlineData("2002::/16", "2002:a00:1::")]
+    [InlineData("2001::/32", "")]
+    [InlineData("fc00::/7", "fd12::1")]
+    [InlineData("::1/128", "::1")]
+    [InlineData("127.0.0.0/8", "127.0.0.1 ::ffff:127.0.0.1")]
+    [InlineData("169.254.0.0/16", "")]
+    [InlineData("fe80::/10", "")]
+    public void A_range_opens_what_it_holds_and_no_disguise_of_it(string range, string opened)
+    {
+        string[] addresses =
+        [
+            "10.0.0.1", "::ffff:10.0.0.1", "::10.0.0.1", "::8.8.8.8", "64:ff9b::10.0.0.1", "2002:a00:1::", "2001:0:a00:1::1", "fd12::1", "fe80::1",
+            "::1", "127.0.0.1", "::ffff:127.0.0.1", "169.254.169.254", "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe", "2001:db8::1",
+        ];
+        var rules = AddressRules.For([range]);
+
+        addresses.Where(address => rules.Allow(IPAddress.Parse(address))).ShouldBe(opened.Split(' ', StringSplitOptions.RemoveEmptyEntries), ignoreOrder: true);
+    }
+
     [Fact]
     public void Naming_a_network_never_shuts_another() =>
         Gen.Byte.Array[4].Sample(bytes =>
