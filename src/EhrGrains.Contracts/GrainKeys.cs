@@ -23,17 +23,11 @@ public static class GrainKeys
     /// <summary>Key of a token session: <c>{tenant}/{purpose}</c>.</summary>
     public static string TokenSession(TenantId tenant, string purpose) => $"{tenant.Value}/{purpose}";
 
-    /// <summary>Key of the paging state of one search: <c>{tenant}/{id}</c>.</summary>
-    public static string Paging(TenantId tenant, string id) => $"{tenant.Value}/{id}";
-
     /// <summary>Key of a feed: <c>{tenant}/{feed}</c>.</summary>
     public static string Feed(TenantId tenant, FeedId feed) => $"{tenant.Value}/{feed.Value}";
 
     /// <summary>Key of an app's grain: <c>~app/{app}</c>.</summary>
     public static string App(AppId app) => $"{AppScope}/{app.Value}";
-
-    /// <summary>Key of the paging state of one search over several tenants: <c>~app/{app}/{id}</c>.</summary>
-    public static string Paging(AppId app, string id) => $"{AppScope}/{app.Value}/{id}";
 
     /// <summary>Reads the tenant that a key belongs to; false for keys of apps and for keys that name no tenant.</summary>
     public static bool TryGetTenant(string key, out TenantId tenant)

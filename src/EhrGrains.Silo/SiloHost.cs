@@ -20,7 +20,8 @@ public static class SiloHost
     /// <exception cref="OptionsValidationException">Settings are unknown or wrong; all of them are named.</exception>
     public static WebApplication Build(string[] args)
     {
-        var builder = WebApplication.CreateBuilder(args);
+        // Settings are read once. A watcher would see every write to a database below the working directory.
+        var builder = WebApplication.CreateBuilder([.. args, "--hostBuilder:reloadConfigOnChange=false"]);
         var options = SiloOptionsReader.Read(builder.Configuration);
         builder.Services.AddSingleton(options);
         builder.Services.AddSingleton(TimeProvider.System);

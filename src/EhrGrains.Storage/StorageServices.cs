@@ -6,6 +6,7 @@ using EhrGrains.Storage.Journal;
 using EhrGrains.Storage.Keys;
 using EhrGrains.Storage.OneTime;
 using EhrGrains.Storage.Outbound;
+using EhrGrains.Storage.Paging;
 using EhrGrains.Storage.SigningKeys;
 using EhrGrains.Storage.Tenants;
 using Microsoft.Extensions.DependencyInjection;
@@ -50,6 +51,7 @@ public static class StorageServices
         services.AddSingleton<IdAliasTable>();
         services.AddSingleton<SigningKeyTable>();
         services.AddSingleton<OneTimeTable>();
+        services.AddSingleton<PagingTable>();
         return services;
     }
 }

@@ -94,7 +94,13 @@ internal sealed class GatewayBenchmark : IAsyncDisposable
 
     private async Task<(ChildProcess Process, string Said)> StartAsync(string role, string[] arguments, CancellationToken cancellationToken)
     {
-        var environment = new Dictionary<string, string> { ["DOTNET_gcServer"] = "0" };
+        var environment = new Dictionary<string, string>
+        {
+            ["DOTNET_gcServer"] = "0",
+
+            // All share a working directory, and would be woken by each write to the database in it.
+            ["DOTNET_hostBuilder__reloadConfigOnChange"] = "false",
+        };
         var process = await ChildProcess.StartAsync(Program, ["serve", role, .. arguments], environment, directory.File(role + ".log"), "ready", cancellationToken);
         processes.Add(process);
         var line = process.Output.Split('\n').First(each => each.StartsWith("ready", StringComparison.Ordinal));

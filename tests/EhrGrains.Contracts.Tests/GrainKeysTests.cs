@@ -14,7 +14,7 @@ public sealed class GrainKeysTests
     {
         var tenant = TenantId.Parse(label, null);
         var session = GrainKeys.TokenSession(tenant, GrainKeys.BackendPurpose);
-        foreach (var key in new[] { GrainKeys.Tenant(tenant), session, GrainKeys.Paging(tenant, "x1") })
+        foreach (var key in new[] { GrainKeys.Tenant(tenant), session })
         {
             GrainKeys.TryGetTenant(key, out var read).ShouldBeTrue();
             read.ShouldBe(tenant);
@@ -26,12 +26,9 @@ public sealed class GrainKeysTests
     public void The_key_of_an_app_names_no_tenant() => Labels.Sample(label =>
     {
         var app = AppId.Parse(label, null);
-        foreach (var key in new[] { GrainKeys.App(app), GrainKeys.Paging(app, "x1") })
-        {
-            GrainKeys.TryGetTenant(key, out _).ShouldBeFalse();
-            GrainKeys.TryGetApp(key, out var read).ShouldBeTrue();
-            read.ShouldBe(app);
-        }
+        GrainKeys.TryGetTenant(GrainKeys.App(app), out _).ShouldBeFalse();
+        GrainKeys.TryGetApp(GrainKeys.App(app), out var read).ShouldBeTrue();
+        read.ShouldBe(app);
     });
 
     [Fact]

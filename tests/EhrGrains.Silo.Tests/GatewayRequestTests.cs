@@ -123,6 +123,18 @@ public sealed class GatewayRequestTests(RunningSilo silo)
         (await answer.Content.ReadAsStringAsync(Cancel)).ShouldContain(holds);
     }
 
+    [Fact]
+    public async Task The_capability_statement_names_the_same_token_endpoint_as_the_SMART_configuration()
+    {
+        await RegisterTenantAsync("told-twice");
+
+        var statement = await silo.Http.GetFromJsonAsync<JsonElement>("/fhir/told-twice/metadata", Cancel);
+        var smart = await silo.Http.GetFromJsonAsync<JsonElement>("/fhir/told-twice/.well-known/smart-configuration", Cancel);
+
+        var uris = statement.GetProperty("rest")[0].GetProperty("security").GetProperty("extension")[0].GetProperty("extension")[0];
+        uris.GetProperty("valueUri").GetString().ShouldBe(smart.GetProperty("token_endpoint").GetString());
+    }
+
     [Theory]
     [InlineData("PUT", "/fhir/st-mary/Patient/1")]
     [InlineData("POST", "/fhir/st-mary/Patient")]

@@ -9,6 +9,9 @@ public sealed class SqliteMigrationTests() : MigrationTests(DatabaseKind.Sqlite)
 
 public abstract class MigrationTests(DatabaseKind kind)
 {
+    // Of both databases the same: a change is made to both.
+    private static readonly string[] Scripts = ["0001_orleans", "0002_tables", "0003_feeds", "0004_paging"];
+
     private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
 
     [Fact]
@@ -16,9 +19,9 @@ public abstract class MigrationTests(DatabaseKind kind)
     {
         await using var test = await TestDatabase.CreateEmptyAsync(kind, Cancelled);
         await using var owner = test.OpenAsOwner();
-        (await owner.PendingMigrationsAsync(Cancelled)).ShouldBe(["0001_orleans", "0002_tables", "0003_feeds"]);
+        (await owner.PendingMigrationsAsync(Cancelled)).ShouldBe(Scripts);
 
-        (await owner.MigrateAsync(Cancelled)).ShouldBe(["0001_orleans", "0002_tables", "0003_feeds"]);
+        (await owner.MigrateAsync(Cancelled)).ShouldBe(Scripts);
 
         (await owner.PendingMigrationsAsync(Cancelled)).ShouldBeEmpty();
         (await owner.MigrateAsync(Cancelled)).ShouldBeEmpty();
@@ -34,7 +37,7 @@ public abstract class MigrationTests(DatabaseKind kind)
 
         var applied = await Task.WhenAll(first.MigrateAsync(Cancelled), second.MigrateAsync(Cancelled));
 
-        applied.SelectMany(a => a).Order().ShouldBe(["0001_orleans", "0002_tables", "0003_feeds"]);
+        applied.SelectMany(a => a).Order().ShouldBe(Scripts);
     }
 
     [Fact]

@@ -41,7 +41,7 @@ public sealed class RowSecurityTests(PostgreSqlFixture fixture) : IClassFixture<
         (await CountAsync(test, TenantScope.Directory, count)).ShouldBe(0);
 
         var insert = new Statement("INSERT INTO tenant_key (tenant_id, version, created_at_us) VALUES ('seen', 2, 0)");
-        foreach (var scope in (TenantScope[])[TenantScope.Of(TenantId.Parse("other")), TenantScope.None, TenantScope.Directory])
+        foreach (var scope in (TenantScope[])[TenantScope.Of(TenantId.Parse("other")), TenantScope.None, TenantScope.Directory, TenantScope.Expired])
         {
             var refused = await Should.ThrowAsync<PostgresException>(() => test.Database.ExecuteAsync(scope, [insert], Cancelled));
             refused.SqlState.ShouldBe(PostgresErrorCodes.InsufficientPrivilege);

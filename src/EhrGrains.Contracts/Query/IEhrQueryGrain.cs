@@ -17,9 +17,12 @@ public interface IEhrQueryGrain : IGrainWithStringKey
     [Alias("Read"), Requires(Permission.Query), ResponseTimeout("00:01:30")]
     Task<FhirResponse> ReadAsync(FhirRead read, CancellationToken cancellationToken);
 
-    /// <summary>The CapabilityStatement of the normalized surface of this tenant; for <c>_summary=true</c> its summary.</summary>
+    /// <summary>
+    /// The CapabilityStatement of the normalized surface of this tenant; for <c>_summary=true</c> its summary. It names the token
+    /// endpoint that the caller states, if any.
+    /// </summary>
     [Alias("GetCapabilities"), Requires(Permission.Public)]
-    Task<FhirResponse> GetCapabilitiesAsync(string gatewayBase, bool summary, CancellationToken cancellationToken);
+    Task<FhirResponse> GetCapabilitiesAsync(string gatewayBase, string? tokenEndpoint, bool summary, CancellationToken cancellationToken);
 }
 
 /// <summary>

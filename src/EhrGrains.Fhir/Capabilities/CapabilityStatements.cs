@@ -9,6 +9,7 @@ namespace EhrGrains.Fhir.Capabilities;
 public static class CapabilityStatements
 {
     private const string SecurityService = "http://terminology.hl7.org/CodeSystem/restful-security-service";
+    private const string OAuthUris = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris";
     private const string ObservationValue = "http://terminology.hl7.org/CodeSystem/v3-ObservationValue";
 
     private static readonly string Version = typeof(CapabilityStatements).Assembly.GetName().Version!.ToString(3);
@@ -16,10 +17,12 @@ public static class CapabilityStatements
     /// <summary>Writes it.</summary>
     /// <param name="profile">What the tenant's EHR can do.</param>
     /// <param name="gatewayBase">The gateway's FHIR base of the tenant.</param>
+    /// <param name="tokenEndpoint">Where apps get their tokens; null: not known to whoever asks.</param>
     /// <param name="tenantName">The tenant's name for people.</param>
     /// <param name="date">When what it says last changed.</param>
     /// <param name="summary">Whether to leave out what FHIR R4 does not count to the summary: the search parameters.</param>
-    public static byte[] Write(VendorProfile profile, string gatewayBase, string tenantName, DateTimeOffset date, bool summary)
+    public static byte[] Write(
+        VendorProfile profile, string gatewayBase, string? tokenEndpoint, string tenantName, DateTimeOffset date, bool summary)
     {
         var buffer = new ArrayBufferWriter<byte>(16 * 1024);
         using var json = new Utf8JsonWriter(buffer);
@@ -52,18 +55,23 @@ public static class CapabilityStatements
         json.WriteStringValue("json"u8);
         json.WriteEndArray();
         json.WriteStartArray("rest"u8);
-        WriteRest(json, profile, summary);
+        WriteRest(json, profile, tokenEndpoint, summary);
         json.WriteEndArray();
         json.WriteEndObject();
         json.Flush();
         return buffer.WrittenSpan.ToArray();
     }
 
-    private static void WriteRest(Utf8JsonWriter json, VendorProfile profile, bool summary)
+    private static void WriteRest(Utf8JsonWriter json, VendorProfile profile, string? tokenEndpoint, bool summary)
     {
         json.WriteStartObject();
         json.WriteString("mode"u8, "server"u8);
         json.WriteStartObject("security"u8);
+        if (tokenEndpoint is not null)
+        {
+            WriteOAuthUris(json, tokenEndpoint);
+        }
+
         json.WriteStartArray("service"u8);
         json.WriteStartObject();
         json.WriteStartArray("coding"u8);
@@ -83,6 +91,23 @@ public static class CapabilityStatements
 
         json.WriteEndArray();
         json.WriteEndObject();
+    }
+
+    // Since SMART App Launch 2.0 .well-known/smart-configuration is the place for this. Clients that read both, and go by what
+    // arrives first, must find the same in either.
+    private static void WriteOAuthUris(Utf8JsonWriter json, string tokenEndpoint)
+    {
+        json.WriteStartArray("extension"u8);
+        json.WriteStartObject();
+        json.WriteString("url"u8, OAuthUris);
+        json.WriteStartArray("extension"u8);
+        json.WriteStartObject();
+        json.WriteString("url"u8, "token"u8);
+        json.WriteString("valueUri"u8, tokenEndpoint);
+        json.WriteEndObject();
+        json.WriteEndArray();
+        json.WriteEndObject();
+        json.WriteEndArray();
     }
 
     private static void WriteResource(Utf8JsonWriter json, VendorProfile profile, string type, ResourceRules rules, bool summary)

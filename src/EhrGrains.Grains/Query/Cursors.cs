@@ -2,11 +2,10 @@ using System.Buffers.Binary;
 using System.Buffers.Text;
 using System.Security.Cryptography;
 using System.Text;
-using EhrGrains.Contracts;
 using EhrGrains.Contracts.Apps;
-using EhrGrains.Contracts.Query;
 using EhrGrains.Contracts.Tenants;
 using EhrGrains.Storage.Keys;
+using EhrGrains.Storage.Paging;
 
 namespace EhrGrains.Grains.Query;
 
@@ -24,15 +23,13 @@ internal readonly record struct CursorScope(TenantId? Tenant, AppId App, string 
     internal string KeyScope => Tenant?.Value ?? KeyRing.ClusterScope;
 
     internal byte[] AssociatedData => Encoding.UTF8.GetBytes($"cursor\0{App.Value}\0{Type}");
-
-    internal string PagingKey(string id) => Tenant is { } tenant ? GrainKeys.Paging(tenant, id) : GrainKeys.Paging(App, id);
 }
 
 /// <summary>
 /// Makes and reads cursors: at most 256 characters, sealed with AES-256-GCM under the tenant's cursor key, bound to tenant, app
-/// and resource type. A cursor holds the EHR's link itself where that fits, otherwise the id of a paging grain that holds it.
+/// and resource type. A cursor holds the EHR's link itself where that fits, otherwise the id of a row that holds it.
 /// </summary>
-internal sealed class Cursors(KeyRing keys, IGrainFactory grains, TimeProvider time)
+internal sealed class Cursors(KeyRing keys, PagingTable paging, TimeProvider time)
 {
     /// <summary>The longest cursor in characters: longer URLs break in proxies and log lines.</summary>
     internal const int LengthMax = 256;
@@ -44,7 +41,6 @@ internal sealed class Cursors(KeyRing keys, IGrainFactory grains, TimeProvider t
     private const int HeaderLength = 10;
     private const int SealOverhead = 34;
     private const int LinkBytesMax = (LengthMax * 3 / 4) - SealOverhead - HeaderLength;
-    private const int PagingIdBytes = 16;
     private const byte Version = 1;
 
     private enum Form : byte
@@ -55,7 +51,7 @@ internal sealed class Cursors(KeyRing keys, IGrainFactory grains, TimeProvider t
         /// <summary>What follows the tenant's base URL in it.</summary>
         AfterBase = 1,
 
-        /// <summary>The id of a paging grain.</summary>
+        /// <summary>The id of a row of <see cref="PagingTable"/>.</summary>
         Paging = 2,
     }
 
@@ -103,8 +99,8 @@ internal sealed class Cursors(KeyRing keys, IGrainFactory grains, TimeProvider t
             case Form.AfterBase when scope.Tenant is { } tenant:
                 return new SearchPosition(One(tenant, Trim(baseUrl) + Encoding.UTF8.GetString(rest)), page);
             case Form.Paging:
-                var kept = await grains.GetGrain<IPagingGrain>(scope.PagingKey(Convert.ToHexStringLower(rest))).GetAsync(cancellationToken);
-                return kept is null ? null : new SearchPosition(kept.ByTenant, page);
+                var kept = await paging.FindAsync(scope.KeyScope, scope.AssociatedData, rest.ToArray(), cancellationToken);
+                return kept is null ? null : new SearchPosition(kept, page);
             default:
                 return null;
         }
@@ -129,10 +125,8 @@ internal sealed class Cursors(KeyRing keys, IGrainFactory grains, TimeProvider t
             }
         }
 
-        var id = RandomNumberGenerator.GetBytes(PagingIdBytes);
-        await grains.GetGrain<IPagingGrain>(scope.PagingKey(Convert.ToHexStringLower(id))).SaveAsync(
-            new PagingPosition { ByTenant = new(position.Next, StringComparer.Ordinal), ExpiresAt = time.GetUtcNow() + Lifetime },
-            cancellationToken);
+        var id = await paging.SaveAsync(
+            scope.KeyScope, scope.AssociatedData, position.Next, time.GetUtcNow() + Lifetime, cancellationToken);
         return (Form.Paging, id);
     }
 

@@ -42,7 +42,8 @@ internal sealed class EhrQueryGrain(
         log);
 
     // Anonymous, as SMART App Launch and FHIR want it: what it says is what the hospital's product can do.
-    public async Task<FhirResponse> GetCapabilitiesAsync(string gatewayBase, bool summary, CancellationToken cancellationToken)
+    public async Task<FhirResponse> GetCapabilitiesAsync(
+        string gatewayBase, string? tokenEndpoint, bool summary, CancellationToken cancellationToken)
     {
         var snapshot = await tenants.GetAsync(Tenant, cancellationToken);
         if (snapshot is null or { Lifecycle: Lifecycle.Offboarded } || VendorProfiles.Find(snapshot.Spec.Connection.Vendor) is not { } profile)
@@ -52,7 +53,8 @@ internal sealed class EhrQueryGrain(
 
         // Of the day: it changes with the tenant and with our version, and neither has a time that every silo agrees on.
         var date = new DateTimeOffset(time.GetUtcNow().UtcDateTime.Date, TimeSpan.Zero);
-        return new FhirResponse { Status = 200, Body = CapabilityStatements.Write(profile, gatewayBase, snapshot.Spec.DisplayName, date, summary) };
+        var body = CapabilityStatements.Write(profile, gatewayBase, tokenEndpoint, snapshot.Spec.DisplayName, date, summary);
+        return new FhirResponse { Status = 200, Body = body };
     }
 }
 

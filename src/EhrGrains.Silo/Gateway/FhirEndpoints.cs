@@ -28,9 +28,13 @@ internal static class FhirEndpoints
     }
 
     private static Task MetadataAsync(HttpContext context, string tenant, FhirCalls calls) =>
-        calls.RunAsync(context, "capabilities", (grains, options, ct) => grains
+        calls.RunAsync(context, "capabilities", async (grains, options, ct) => await grains
             .GetGrain<IEhrQueryGrain>(GrainKeys.Tenant(TenantId.Parse(tenant, null)))
-            .GetCapabilitiesAsync(FhirRequests.BaseOf(context.Request, options, tenant), context.Request.Query["_summary"] == "true", ct));
+            .GetCapabilitiesAsync(
+                FhirRequests.BaseOf(context.Request, options, tenant),
+                await SmartConfiguration.TokenEndpointAsync(context, options),
+                context.Request.Query["_summary"] == "true",
+                ct));
 
     private static Task SearchAsync(HttpContext context, string tenant, string type, FhirCalls calls) =>
         calls.RunAsync(context, "search", async (grains, options, ct) => await grains

@@ -21,7 +21,7 @@ internal static class SmartConfiguration
     private static async Task<IResult> GetAsync(HttpContext context, SiloOptions options) =>
         Results.Json(Document(await TokenEndpointAsync(context, options)), JsonSerializerOptions.Web, "application/json");
 
-    private static async Task<string> TokenEndpointAsync(HttpContext context, SiloOptions options) => options.Auth.ExternalIssuer is null
+    internal static async Task<string> TokenEndpointAsync(HttpContext context, SiloOptions options) => options.Auth.ExternalIssuer is null
         ? new Uri(new Uri(options.Auth.Issuer), AuthorizationServer.TokenPath).AbsoluteUri
         : await context.RequestServices.GetRequiredService<ExternalIssuer>().GetTokenEndpointAsync(context.RequestAborted);
 

@@ -23,9 +23,12 @@ public sealed class Database : IAsyncDisposable
     private const int IdleInTransactionMillisecondsMax = 2_000;
 
     private readonly DbDataSource readers;
+    private readonly DbDataSource relaxed;
 
-    private Database(DatabaseKind kind, DbDataSource dataSource, DbDataSource readers, TimeProvider time, ILoggerFactory log)
+    private Database(
+        DatabaseKind kind, DbDataSource dataSource, DbDataSource readers, DbDataSource relaxed, TimeProvider time, ILoggerFactory log)
     {
+        this.relaxed = relaxed;
         Kind = kind;
         DataSource = dataSource;
         this.readers = readers;
@@ -91,6 +94,7 @@ public sealed class Database : IAsyncDisposable
     {
         await DataSource.DisposeAsync();
         await readers.DisposeAsync();
+        await relaxed.DisposeAsync();
     }
 
     /// <summary>Runs one statement that returns rows, in one round trip.</summary>
@@ -106,6 +110,20 @@ public sealed class Database : IAsyncDisposable
     {
         await using var session = await BeginAsync(scope, cancellationToken);
         var changed = await session.ExecuteAsync(statements, cancellationToken);
+        await session.CommitAsync(cancellationToken);
+        return changed;
+    }
+
+    /// <summary>
+    /// As <see cref="ExecuteAsync"/>, but without a flush: others see it at once and it survives the end of this process; a machine
+    /// that fails may take the last moments with it.
+    /// </summary>
+    internal async Task<int> ExecuteRelaxedAsync(
+        TenantScope scope, IReadOnlyList<Statement> statements, CancellationToken cancellationToken)
+    {
+        await using var session = await BeginAsync(relaxed, IsolationLevel.ReadCommitted, scope, cancellationToken);
+        var unflushed = new Statement("SELECT set_config('synchronous_commit', 'off', true)");
+        var changed = await session.ExecuteAsync(Kind == DatabaseKind.PostgreSql ? [unflushed, .. statements] : statements, cancellationToken);
         await session.CommitAsync(cancellationToken);
         return changed;
     }
@@ -162,18 +180,20 @@ public sealed class Database : IAsyncDisposable
 
         // The driver is given no logger: at Information it would log every statement; what fails comes back as an exception.
         var source = new NpgsqlDataSourceBuilder(settings.ConnectionString).Build();
-        return new Database(DatabaseKind.PostgreSql, source, source, time, log);
+        return new Database(DatabaseKind.PostgreSql, source, source, source, time, log);
     }
 
     private static Database OpenSqlite(string connectionString, TimeProvider time, ILoggerFactory log)
     {
         // The timeout in seconds is how long a command waits for a lock that another process holds.
-        var settings = new SqliteConnectionStringBuilder(connectionString) { Pooling = true, DefaultTimeout = 2 };
-        var writer = new SqliteDataSource(settings.ConnectionString, connectionsMax: 1, readOnly: false);
-
-        // Another string, hence another pool of handles.
-        settings.DefaultTimeout = 3;
-        var reader = new SqliteDataSource(settings.ConnectionString, SqliteReadersMax, readOnly: true);
-        return new Database(DatabaseKind.Sqlite, writer, reader, time, log);
+        var settings = new SqliteConnectionStringBuilder(connectionString) { Pooling = false, DefaultTimeout = 2 };
+        var writing = new SemaphoreSlim(1);
+        return new Database(
+            DatabaseKind.Sqlite,
+            new SqliteDataSource(settings.ConnectionString, writing, SqliteUse.Write),
+            new SqliteDataSource(settings.ConnectionString, new SemaphoreSlim(SqliteReadersMax), SqliteUse.Read),
+            new SqliteDataSource(settings.ConnectionString, writing, SqliteUse.WriteRelaxed),
+            time,
+            log);
     }
 }

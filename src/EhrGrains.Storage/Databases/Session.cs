@@ -1,11 +1,11 @@
 using System.Data.Common;
+using Microsoft.Data.Sqlite;
 
 namespace EhrGrains.Storage.Databases;
 
 /// <summary>
 /// One connection in use, with a transaction or without. PostgreSQL gets statements as one batch, which is one round trip (and,
-/// without a transaction, one implicit transaction); SQLite runs them one by one on the same prepared command where the text
-/// repeats.
+/// without a transaction, one implicit transaction); SQLite runs them one by one, compiled once for each connection.
 /// </summary>
 internal sealed class Session : IAsyncDisposable
 {
@@ -44,8 +44,7 @@ internal sealed class Session : IAsyncDisposable
         {
             foreach (var statement in statements)
             {
-                await using var command = CreateCommand(statement);
-                await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+                await using var reader = await Compiled(statement).ExecuteReaderAsync(cancellationToken);
                 await ReadRowsAsync(reader, map, rows, cancellationToken);
             }
         }
@@ -63,27 +62,9 @@ internal sealed class Session : IAsyncDisposable
         }
 
         var changed = 0;
-        DbCommand? command = null;
-        try
+        foreach (var statement in statements)
         {
-            foreach (var statement in statements)
-            {
-                if (command?.CommandText == statement.Sql)
-                {
-                    statement.Bind(command.Parameters, command.CreateParameter, named: true);
-                }
-                else
-                {
-                    command?.Dispose();
-                    command = CreateCommand(statement);
-                }
-
-                changed += await command.ExecuteNonQueryAsync(cancellationToken);
-            }
-        }
-        finally
-        {
-            command?.Dispose();
+            changed += await Compiled(statement).ExecuteNonQueryAsync(cancellationToken);
         }
 
         return changed;
@@ -158,11 +139,10 @@ internal sealed class Session : IAsyncDisposable
         batch.BatchCommands.Add(command);
     }
 
-    private DbCommand CreateCommand(Statement statement)
+    private SqliteCommand Compiled(Statement statement)
     {
-        var command = connection.CreateCommand();
-        command.Transaction = transaction;
-        command.CommandText = statement.Sql;
+        var command = ((SqliteDataSource.KeptConnection)connection).Compiled(statement.Sql);
+        command.Transaction = (SqliteTransaction?)transaction;
         statement.Bind(command.Parameters, command.CreateParameter, named: true);
         return command;
     }

@@ -21,6 +21,9 @@ internal readonly record struct TenantScope
     /// <summary>Every tenant's line in the directory, to read only; nothing else.</summary>
     internal static TenantScope Directory => new("app.directory", "on");
 
+    /// <summary>What has expired, whosever it was, to delete it; nothing else.</summary>
+    internal static TenantScope Expired => new("app.expired", "on");
+
     internal static TenantScope Of(TenantId tenant) => new("app.tenant", tenant.Value);
 
     /// <summary>Exactly these scopes; a scope is a tenant id or begins with '~', and so never holds a comma.</summary>

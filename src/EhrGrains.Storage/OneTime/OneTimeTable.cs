@@ -37,9 +37,7 @@ public sealed class OneTimeTable(Database database, TimeProvider time)
 
     private async Task PurgeAsync(DateTimeOffset now, CancellationToken cancellationToken)
     {
-        var last = Interlocked.Read(ref purgedAt);
-        if (now.ToMicroseconds() - last < PurgePeriod.TotalMicroseconds
-            || Interlocked.CompareExchange(ref purgedAt, now.ToMicroseconds(), last) != last)
+        if (!Purging.IsDue(ref purgedAt, PurgePeriod, time))
         {
             return;
         }

@@ -24,6 +24,7 @@ public sealed class CapabilityStatementTests
         statement.Implementation!.Description!.ShouldContain("St Mary \"North\"");
         var rest = statement.Rest.ShouldHaveSingleItem();
         rest.Security!.Service.ShouldHaveSingleItem().Coding[0].Code.ShouldBe("SMART-on-FHIR");
+        ((FhirUri)rest.Security.Extension.ShouldHaveSingleItem().GetExtension("token")!.Value!).Value.ShouldBe("https://gateway.example/oauth/token");
         rest.Resource.Select(r => r.Type!).ShouldBe(profile.Resources.Keys, ignoreOrder: true);
         foreach (var resource in rest.Resource)
         {
@@ -63,6 +64,6 @@ public sealed class CapabilityStatementTests
     }
 
     private static CapabilityStatement Read(VendorProfile profile, bool summary) =>
-        RealDataTests.Strict(CapabilityStatements.Write(profile, "https://gateway.example/fhir/st-mary", "St Mary \"North\"", Date, summary))
+        RealDataTests.Strict(CapabilityStatements.Write(profile, "https://gateway.example/fhir/st-mary", "https://gateway.example/oauth/token", "St Mary \"North\"", Date, summary))
             .ShouldBeOfType<CapabilityStatement>();
 }

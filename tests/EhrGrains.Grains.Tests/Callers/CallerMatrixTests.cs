@@ -224,7 +224,6 @@ public sealed class CallerMatrixTests(SqliteGrainCluster cluster) : IClassFixtur
         nameof(ITenantDirectoryGrain) => TenantDirectory.Key,
         nameof(IFederatedQueryGrain) => Federation.Key,
         "ITokenSessionGrain" => GrainKeys.TokenSession(tenant, GrainKeys.BackendPurpose),
-        "IPagingGrain" => GrainKeys.Paging(tenant, "x1"),
         _ => GrainKeys.Tenant(tenant),
     };
 

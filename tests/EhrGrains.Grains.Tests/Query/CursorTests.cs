@@ -5,6 +5,7 @@ using EhrGrains.Contracts.Tenants;
 using EhrGrains.Grains.Callers;
 using EhrGrains.Grains.Query;
 using EhrGrains.Storage.Keys;
+using EhrGrains.Storage.Paging;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Time.Testing;
 
@@ -23,7 +24,7 @@ public sealed class CursorTests(QueryCluster cluster) : IClassFixture<QueryClust
 
     private FakeTimeProvider Time { get; } = new(DateTimeOffset.UtcNow);
 
-    private Cursors Cursors => new(cluster.Silo(0).GetRequiredService<KeyRing>(), cluster.Grains(), Time);
+    private Cursors Cursors => new(cluster.Silo(0).GetRequiredService<KeyRing>(), cluster.Silo(0).GetRequiredService<PagingTable>(), Time);
 
     [Fact]
     public Task A_cursor_opens_as_what_it_was_made_of() => Gen.Select(AnyLink, Gen.Int[1, 10_000]).SampleAsync(

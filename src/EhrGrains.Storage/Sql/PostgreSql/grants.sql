@@ -9,7 +9,7 @@ BEGIN
     GRANT SELECT ON schema_migration, OrleansQuery TO ehrgrains_app;
     GRANT SELECT, INSERT, UPDATE, DELETE ON
       orleans_storage, orleans_reminder, orleans_membership, orleans_membership_version,
-      tenant_grant, one_time TO ehrgrains_app;
+      tenant_grant, one_time, paging_position TO ehrgrains_app;
     GRANT SELECT, INSERT, UPDATE ON tenant_key, tenant, audit_head TO ehrgrains_app;
     GRANT SELECT, INSERT ON audit_entry, audit_patient, id_alias, signing_key TO ehrgrains_app;
     GRANT SELECT, INSERT, UPDATE ON journal_head, feed_progress, tenant_feeds, outbound_head TO ehrgrains_app;

@@ -1,0 +1,79 @@
+using System.Buffers.Binary;
+using System.Security.Cryptography;
+using System.Text;
+using System.Text.Json;
+using EhrGrains.Storage.Databases;
+using EhrGrains.Storage.Keys;
+
+namespace EhrGrains.Storage.Paging;
+
+/// <summary>
+/// Where searches go on whose links are too long for a cursor: the EHR's links (or, over several tenants, the tenants' cursors)
+/// by tenant, sealed, until they expire. Every silo sees a position once it is saved. It survives the end of a process, but may be
+/// lost when the machine fails: then the search starts again from its first page, as it does when the EHR's own search session
+/// has ended.
+/// </summary>
+public sealed class PagingTable(Database database, KeyRing keys, TimeProvider time)
+{
+    // When it expires, in microseconds and big-endian, and 8 random bytes: new rows follow each other, and old ones are a range.
+    private const int IdLength = 16;
+
+    private static readonly TimeSpan PurgePeriod = TimeSpan.FromMinutes(1);
+
+    private long purgedAt;
+
+    /// <summary>Keeps a position and gives its id.</summary>
+    /// <param name="scope">The tenant's id, or <see cref="KeyRing.ClusterScope"/> for a search over several.</param>
+    /// <param name="associatedData">What the position is bound to; only with the same it can be read.</param>
+    /// <param name="position">By tenant.</param>
+    /// <param name="expiresAt">When it is forgotten.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    public async Task<byte[]> SaveAsync(
+        string scope,
+        ReadOnlyMemory<byte> associatedData,
+        IReadOnlyDictionary<string, string> position,
+        DateTimeOffset expiresAt,
+        CancellationToken cancellationToken)
+    {
+        await PurgeAsync(cancellationToken);
+        var id = RandomNumberGenerator.GetBytes(IdLength);
+        BinaryPrimitives.WriteInt64BigEndian(id, expiresAt.ToMicroseconds());
+        var record = await keys.SealAsync(
+            scope, KeyClass.Cursor, JsonSerializer.SerializeToUtf8Bytes(position), Bind(id, associatedData), cancellationToken);
+        var insert = new Statement("INSERT INTO paging_position (tenant_id, id, position, expires_at_us) VALUES ($1, $2, $3, $4)")
+            .With(scope).With(id).With(record).With(expiresAt.ToMicroseconds());
+        await database.ExecuteRelaxedAsync(TenantScope.Of(scope), [insert], cancellationToken);
+        return id;
+    }
+
+    /// <summary>The position; null when it has expired or never was.</summary>
+    /// <exception cref="CryptographicException">It is bound to something else, or was changed.</exception>
+    public async ValueTask<IReadOnlyDictionary<string, string>?> FindAsync(
+        string scope, ReadOnlyMemory<byte> associatedData, byte[] id, CancellationToken cancellationToken)
+    {
+        var rows = await database.ReadAsync(
+            TenantScope.Of(scope),
+            new Statement("SELECT position FROM paging_position WHERE id = $2 AND tenant_id = $1 AND expires_at_us > $3")
+                .With(scope).With(id).With(time.GetUtcNow().ToMicroseconds()),
+            r => (byte[])r.GetValue(0),
+            cancellationToken);
+        return rows.Count == 0
+            ? null
+            : JsonSerializer.Deserialize<Dictionary<string, string>>(
+                await keys.OpenAsync(scope, KeyClass.Cursor, rows[0], Bind(id, associatedData), cancellationToken));
+    }
+
+    private static byte[] Bind(byte[] id, ReadOnlyMemory<byte> associatedData) =>
+        [.. Encoding.UTF8.GetBytes("paging_position\0"), .. id, .. associatedData.Span];
+
+    private async Task PurgeAsync(CancellationToken cancellationToken)
+    {
+        if (Purging.IsDue(ref purgedAt, PurgePeriod, time))
+        {
+            var end = new byte[IdLength];
+            BinaryPrimitives.WriteInt64BigEndian(end, time.GetUtcNow().ToMicroseconds());
+            var delete = new Statement("DELETE FROM paging_position WHERE id < $1").With(end);
+            await database.ExecuteRelaxedAsync(TenantScope.Expired, [delete], cancellationToken);
+        }
+    }
+}
