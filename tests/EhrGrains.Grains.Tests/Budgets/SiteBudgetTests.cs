@@ -189,6 +189,9 @@ public sealed class SiteBudgetTests(QueryCluster cluster) : IClassFixture<QueryC
         catch (OperationCanceledException) when (!Ct.IsCancellationRequested)
         {
         }
+        catch (AggregateException e) when (e.InnerExceptions.All(inner => inner is OperationCanceledException) && !Ct.IsCancellationRequested)
+        {
+        }
     }
 
     // As many callers as keep the budget busy, until the time is over.
