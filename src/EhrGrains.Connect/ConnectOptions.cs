@@ -40,8 +40,11 @@ public sealed class ConnectOptions
     [Range(typeof(TimeSpan), "00:00:00.1", "00:01:00")]
     public TimeSpan BodyGrace { get; set; } = TimeSpan.FromSeconds(5);
 
-    /// <summary>The largest answer in bytes. 1 kB – 256 MB; default 32 MB: a page of 1,000 resources with notes.</summary>
-    [Range(1024, 256 * 1024 * 1024)]
+    /// <summary>
+    /// The largest answer in bytes. 1 kB – 32 MB; default 32 MB: a page of 1,000 resources with notes. What is made of it has to fit
+    /// into one message to an Orleans client.
+    /// </summary>
+    [Range(1024, 32 * 1024 * 1024)]
     public int BodyBytesMax { get; set; } = 32 * 1024 * 1024;
 
     /// <summary>The largest discovery document in bytes. 1 kB – 32 MB; default 4 MB: a large CapabilityStatement has 1 to 2.</summary>

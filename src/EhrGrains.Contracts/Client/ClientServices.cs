@@ -8,7 +8,13 @@ namespace EhrGrains.Contracts.Client;
 public static class ClientServices
 {
     /// <summary>The largest message between an app and the cluster: one page of FHIR at its bound, and what goes with it.</summary>
-    public const int MessageBodyBytesMax = 16 * 1024 * 1024;
+    public const int MessageBodyBytesMax = 40 * 1024 * 1024;
+
+    /// <summary>
+    /// The largest page or resource that is answered; a larger one is refused with what to do, by HTTP and to Orleans clients alike.
+    /// Above what a hospital may answer (32 MiB), because a normalized page is larger.
+    /// </summary>
+    public const int AnswerBytesMax = MessageBodyBytesMax - (1024 * 1024);
 
     /// <summary>The largest message header: the access token of 16 KiB is the only large thing in it.</summary>
     public const int MessageHeaderBytesMax = 256 * 1024;

@@ -1,4 +1,5 @@
 using System.Buffers;
+using EhrGrains.Contracts.Client;
 using EhrGrains.Contracts.Query;
 using EhrGrains.Contracts.Tenants;
 using EhrGrains.Fhir.Outcomes;
@@ -116,6 +117,12 @@ internal sealed partial class FederatedQueryGrain(
     private QueryAnswer Merge(FhirSearch search, (TenantId Tenant, QueryAnswer Answer)[] answers)
     {
         var issues = new List<OutcomeIssue>();
+        if (answers.Sum(a => (long)(a.Answer.Content?.Written.Length ?? 0) + 1) > ClientServices.AnswerBytesMax)
+        {
+            Array.ForEach(answers, a => a.Answer.Dispose());
+            return QueryFlow.TooLarge();
+        }
+
         var content = new PooledBuffer(answers.Sum(a => a.Answer.Content?.Written.Length + 1 ?? 0));
         var found = answers.Where(a => a.Answer.Succeeded).ToArray();
         foreach (var (tenant, answer) in answers)

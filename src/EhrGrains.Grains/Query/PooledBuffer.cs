@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Security.Cryptography;
+using EhrGrains.Contracts.Client;
 
 namespace EhrGrains.Grains.Query;
 
@@ -18,6 +19,10 @@ internal sealed class PooledBuffer(int lengthExpected) : IBufferWriter<byte>, ID
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThan(count, bytes.Length - length);
         length += count;
+        if (length > ClientServices.AnswerBytesMax)
+        {
+            throw new AnswerTooLargeException();
+        }
     }
 
     public Memory<byte> GetMemory(int sizeHint = 0)
@@ -56,9 +61,17 @@ internal sealed class PooledBuffer(int lengthExpected) : IBufferWriter<byte>, ID
             return;
         }
 
-        var larger = ArrayPool<byte>.Shared.Rent(Math.Max(2 * bytes.Length, length + sizeHint));
+        if (length + Math.Max(sizeHint, 1) > ClientServices.AnswerBytesMax)
+        {
+            throw new AnswerTooLargeException();
+        }
+
+        var larger = ArrayPool<byte>.Shared.Rent(Math.Max(Math.Min(2 * bytes.Length, ClientServices.AnswerBytesMax), length + sizeHint));
         Written.CopyTo(larger);
         Return(bytes, length);
         bytes = larger;
     }
 }
+
+/// <summary>What was found does not fit into one answer.</summary>
+internal sealed class AnswerTooLargeException() : Exception("The answer is larger than the bound.");

@@ -1,6 +1,7 @@
 using EhrGrains.Connect.Ehr;
 using EhrGrains.Connect.Searching;
 using EhrGrains.Contracts.Budgets;
+using EhrGrains.Contracts.Client;
 using EhrGrains.Contracts.Query;
 using EhrGrains.Contracts.Scopes;
 using EhrGrains.Contracts.Tenants;
@@ -91,6 +92,10 @@ internal sealed partial class QueryFlow(
         catch (FhirFormatException e)
         {
             answer = QueryAnswer.Refuse(502, "exception", "EHR-QRY-006", $"The hospital's answer cannot be read. {e.Message}");
+        }
+        catch (AnswerTooLargeException)
+        {
+            answer = TooLarge();
         }
         finally
         {
@@ -235,6 +240,10 @@ internal sealed partial class QueryFlow(
 
         return SearchPlanner.Plan(search, query.Spec, query.Rules.Profile, originals.GetValueOrDefault);
     }
+
+    /// <summary>What is told when an answer does not fit into one message.</summary>
+    internal static QueryAnswer TooLarge() => QueryAnswer.Refuse(
+        502, "too-costly", "EHR-QRY-017", $"The answer is larger than {ClientServices.AnswerBytesMax >> 20} MiB. Ask for smaller pages with _count.");
 
     private static SearchPosition At(TenantId tenant, string next, int page) =>
         new(new Dictionary<string, string>(StringComparer.Ordinal) { [tenant.Value] = next }, page);

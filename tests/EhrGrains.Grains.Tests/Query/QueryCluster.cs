@@ -1,17 +1,23 @@
 using System.Collections.Concurrent;
+using System.Security.Cryptography;
 using EhrGrains.Connect;
 using EhrGrains.Contracts;
 using EhrGrains.Contracts.Apps;
+using EhrGrains.Contracts.Client;
 using EhrGrains.Grains.Callers;
 using EhrGrains.Storage;
 using EhrGrains.Storage.Databases;
 using EhrGrains.Storage.GrainStorage;
 using EhrGrains.Storage.Keys;
+using EhrGrains.Storage.SigningKeys;
 using EhrGrains.Testing;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
+using Microsoft.IdentityModel.JsonWebTokens;
+using Microsoft.IdentityModel.Tokens;
+using Orleans.Configuration;
 using Orleans.TestingHost;
 
 namespace EhrGrains.Grains.Tests.Query;
@@ -71,7 +77,10 @@ public sealed class QueryCluster : IAsyncLifetime
         {
             silo.AddIncomingGrainCallFilter(calls);
             silo.AddEhrGrainsStorage().AddEhrGrains();
+            silo.Configure<SiloMessagingOptions>(messaging => messaging.MaxMessageBodySize = ClientServices.MessageBodyBytesMax);
         });
+        builder.ConfigureClient(client => client.Configure<ClientMessagingOptions>(
+            messaging => messaging.MaxMessageBodySize = ClientServices.MessageBodyBytesMax));
         cluster = builder.Build();
 
         // The test host asks the management grain, from outside, whether all silos are up; only the cluster itself may.
@@ -79,6 +88,24 @@ public sealed class QueryCluster : IAsyncLifetime
         using var system = new CallerTickets(keys.DeriveClusterKey(CallerTickets.KeyPurpose), TimeProvider.System).EnterSystem();
         await cluster.DeployAsync(CancellationToken.None);
         await RegisterAppAsync("app");
+    }
+
+    /// <summary>An access token of an app, for calls through the cluster's client, which come from outside.</summary>
+    public async Task<string> MintAsync(string app)
+    {
+        var key = (await Silo(0).GetRequiredService<SigningKeyTable>().GetAsync(CancellationToken.None))[0];
+        var pair = ECDsa.Create();
+        pair.ImportPkcs8PrivateKey(key.Pkcs8, out _);
+        return new JsonWebTokenHandler().CreateToken(new SecurityTokenDescriptor
+        {
+            Issuer = "https://gateway.test",
+            Audience = "https://gateway.test/fhir",
+            TokenType = "at+jwt",
+            IssuedAt = DateTimeOffset.UtcNow.UtcDateTime,
+            Expires = DateTimeOffset.UtcNow.AddMinutes(5).UtcDateTime,
+            Claims = new Dictionary<string, object> { ["client_id"] = app, ["scope"] = "system/*.rs", ["role"] = "application" },
+            SigningCredentials = new SigningCredentials(new ECDsaSecurityKey(pair) { KeyId = key.KeyId }, SecurityAlgorithms.EcdsaSha256),
+        });
     }
 
     /// <summary>Registers an application.</summary>
