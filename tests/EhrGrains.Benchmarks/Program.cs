@@ -4,7 +4,7 @@ using EhrGrains.Benchmarks.Peers;
 using EhrGrains.Sandbox;
 using EhrGrains.Silo;
 
-// EhrGrains.Benchmarks gateway | normalize | tenants | hl7 FOLDER     prints a table of one run; docs/benchmarks.md keeps them
+// EhrGrains.Benchmarks gateway | normalize | tenants | journal | hl7 FOLDER     prints a table of one run; docs/benchmarks.md keeps them
 // EhrGrains.Benchmarks serve ROLE …                                   a part of a benchmark, in a process of its own
 if (args is ["serve", var role, .. var rest])
 {
@@ -35,8 +35,11 @@ switch (args)
     case ["hl7", var folder]:
         Table(["", "bare scan a CPU-second", "read", "ratio", "bytes", "read + 10 fields", "bytes"], Hl7Benchmark.Run(folder));
         return 0;
+    case ["journal"]:
+        Table(["database, callers", "messages/s", "CPU µs a message", "times Mirth", "Mirth, durable"], await JournalBenchmark.RunAsync(stop.Token));
+        return 0;
     default:
-        Console.Error.WriteLine("Usage: EhrGrains.Benchmarks gateway | normalize | tenants | hl7 FOLDER");
+        Console.Error.WriteLine("Usage: EhrGrains.Benchmarks gateway | normalize | tenants | journal | hl7 FOLDER");
         return 2;
 }
 
