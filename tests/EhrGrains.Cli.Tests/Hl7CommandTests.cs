@@ -101,9 +101,15 @@ public sealed class Hl7CommandTests
     public async Task What_strict_mode_refuses_is_named()
     {
         using var directory = new TempDirectory();
-        var path = Write(directory, "a.hl7", Header + "\npid|1\n");
+        var path = Write(directory, "a.hl7", Header + "\npid|one||7\n");
 
-        (await EhrgrainsProcess.RunAsync("hl7", "check", path, "--strict")).ShouldExit(3).Output.ShouldContain("not_strict");
+        var strict = (await EhrgrainsProcess.RunAsync("hl7", "check", path, "--strict")).ShouldExit(3);
+        foreach (var fault in new[] { "line_feed_ends_segment", "segment_id_not_capital at PID", "wrong_type at PID-1", "missing_field at PID-5", "missing_segment at MSH" })
+        {
+            strict.Output.ShouldContain(fault);
+        }
+
+
         (await EhrgrainsProcess.RunAsync("hl7", "check", path)).ShouldExit(0);
     }
 
@@ -121,7 +127,7 @@ public sealed class Hl7CommandTests
         using var directory = new TempDirectory();
         var path = Write(directory, "a.hl7", Header + "\rPID|1||7^^^A~8||DOE^J\\T\\J\r");
 
-        (await EhrgrainsProcess.RunAsync("hl7", "show", path)).ShouldExit(0).Output.ShouldContain("PID-3[2]  8");
+        (await EhrgrainsProcess.RunAsync("hl7", "show", path)).ShouldExit(0).Output.ShouldMatch(@"PID-3\[2\] +Patient Identifier List +8");
         var json = (await EhrgrainsProcess.RunAsync("hl7", "show", path, "--at", "PID-5.2", "-o", "json")).ShouldExit(0);
         JsonDocument.Parse(json.Output).RootElement.GetProperty("values")[0].GetProperty("text").GetString().ShouldBe("J&J");
         (await EhrgrainsProcess.RunAsync("hl7", "show", path, "--at", "name")).ShouldExit(2);

@@ -1,6 +1,7 @@
 using EhrGrains.Cli.Commands;
 using EhrGrains.Cli.Results;
 using EhrGrains.Hl7v2.Messages;
+using EhrGrains.Hl7v2.Tables;
 
 namespace EhrGrains.Cli.Hl7;
 
@@ -8,19 +9,26 @@ namespace EhrGrains.Cli.Hl7;
 internal sealed record Hl7Check(
     string File, int Index, int Offset, bool Accepted, string? Type, string? Version, string? Fault, int? FaultByte, Hl7CheckWarning[] Warnings)
 {
-    internal static Hl7Check Of(Hl7FileMessage found)
+    internal static Hl7Check Of(Hl7FileMessage found, bool isStrict)
     {
         var (message, result) = (found.Message, found.Result);
         if (!result.Ok)
         {
             return new Hl7Check(
-                found.File, found.Index, found.Offset, false, null, null, FaultOf(result), found.Offset + result.Offset, [.. found.FileWarnings.Select(InFile)]);
+                found.File, found.Index, found.Offset, false, null, null, Words.Of(result.Fault), found.Offset + result.Offset, [.. found.FileWarnings.Select(InFile)]);
         }
 
-        var warnings = message.Warnings.Select(warning => new Hl7CheckWarning(
-            Words.Of(warning.Code), message.Locate(warning)?.ToString(), found.Offset + message.Skipped + warning.Offset));
+        IEnumerable<Hl7Warning> tolerated = isStrict ? message.Warnings.Concat(Hl7Conformance.Check(message)) : message.Warnings;
+        Hl7CheckWarning[] warnings =
+        [
+            .. found.FileWarnings.Select(InFile),
+            .. tolerated.Select(warning => new Hl7CheckWarning(
+                Words.Of(warning.Code), message.Locate(warning)?.ToString(), found.Offset + message.Skipped + warning.Offset)),
+        ];
+        var isRefused = isStrict && warnings.Length > 0;
         return new Hl7Check(
-            found.File, found.Index, found.Offset, true, TypeOf(message), VersionOf(message), null, null, [.. found.FileWarnings.Select(InFile), .. warnings]);
+            found.File, found.Index, found.Offset, !isRefused, TypeOf(message), VersionOf(message),
+            isRefused ? Words.Of(Hl7Fault.NotStrict) : null, isRefused ? warnings[0].Byte : null, warnings);
     }
 
     internal string ToLine()
@@ -32,9 +40,6 @@ internal sealed record Hl7Check(
 
     private static Hl7CheckWarning InFile(Hl7Warning warning) =>
         new(Words.Of(warning.Code), warning.Code == Hl7WarningCode.BatchCountMismatch ? "BTS-1" : null, warning.Offset);
-
-    private static string FaultOf(Hl7ReadResult result) =>
-        result.Warning is { } warning ? $"{Words.Of(result.Fault)}: {Words.Of(warning)}" : Words.Of(result.Fault);
 
     // A sender that shifts fields can put anything into MSH-9 and MSH-12; what is no code is not shown.
     private static string? TypeOf(Hl7Message message)
@@ -61,7 +66,7 @@ internal static class CheckVerb
     internal static Verb Build()
     {
         var files = Hl7Files.Argument();
-        var strict = new System.CommandLine.Option<bool>("--strict") { Description = "Refuse what would otherwise be tolerated and reported." };
+        var strict = new System.CommandLine.Option<bool>("--strict") { Description = "Also compare with the standard's structures, fields and types, and refuse what is not as it says." };
         return new Verb("check", "Reads messages and reports each leniency by code and position, never a value. Exit code 3: not all were accepted.")
         {
             files, strict,
@@ -69,9 +74,9 @@ internal static class CheckVerb
         {
             int total = 0, accepted = 0;
             var names = Hl7Files.Find(run.Get(files));
-            foreach (var found in Hl7Files.Read(names, run.Get(strict) ? Hl7ReadOptions.Strict : Hl7ReadOptions.Tolerant, run.Stopping))
+            foreach (var found in Hl7Files.Read(names, Hl7ReadOptions.Tolerant, run.Stopping))
             {
-                var check = Hl7Check.Of(found);
+                var check = Hl7Check.Of(found, run.Get(strict));
                 total++;
                 accepted += check.Accepted ? 1 : 0;
                 run.Output.WriteLine(check, line => line.ToLine());

@@ -3,14 +3,15 @@ using System.Globalization;
 using EhrGrains.Cli.Commands;
 using EhrGrains.Cli.Results;
 using EhrGrains.Hl7v2.Messages;
+using EhrGrains.Hl7v2.Tables;
 
 namespace EhrGrains.Cli.Hl7;
 
 /// <summary>A message's values, each with its address.</summary>
 internal sealed record Hl7Shown(string File, int Index, string? Fault, Hl7ShownValue[] Values);
 
-/// <summary>A value: its address, and its text with character set and escapes decoded.</summary>
-internal sealed record Hl7ShownValue(string At, string Text);
+/// <summary>A value: its address, the name of its field where the standard has one, and its text with character set and escapes decoded.</summary>
+internal sealed record Hl7ShownValue(string At, string? Name, string Text);
 
 /// <summary><c>ehrgrains hl7 show</c>: values by address. Shows what is in the messages, to who asks for it.</summary>
 internal static class ShowVerb
@@ -41,8 +42,11 @@ internal static class ShowVerb
     private static Hl7Shown Of(Hl7FileMessage found, Hl7Address[] addresses) =>
         !found.Result.Ok ? new Hl7Shown(found.File, found.Index, Words.Of(found.Result.Fault), [])
         : new Hl7Shown(found.File, found.Index, null, addresses.Length > 0
-            ? [.. addresses.Select(address => new Hl7ShownValue(address.ToString(), found.Message[address].GetString()))]
+            ? [.. addresses.Select(address => new Hl7ShownValue(address.ToString(), NameOf(address), found.Message[address].GetString()))]
             : All(found.Message));
+
+    private static string? NameOf(Hl7Address address) =>
+        Hl7Tables.Fields(address.Segment) is var fields && address.Field > 0 && address.Field <= fields.Count ? fields[address.Field - 1].Name : null;
 
     private static Hl7ShownValue[] All(Hl7Message message)
     {
@@ -61,7 +65,7 @@ internal static class ShowVerb
                     if (!value.IsEmpty)
                     {
                         var at = new Hl7Address(id, occurrence, number, repetition > 1 ? repetition : 0, 0, 0);
-                        values.Add(new Hl7ShownValue(at.ToString(), value.GetString()));
+                        values.Add(new Hl7ShownValue(at.ToString(), NameOf(at), value.GetString()));
                     }
                 }
             }
@@ -74,7 +78,8 @@ internal static class ShowVerb
     private static string ToText(Hl7Shown shown)
     {
         var width = shown.Values.Select(value => value.At.Length).DefaultIfEmpty().Max();
-        var lines = shown.Values.Select(value => $"{value.At.PadRight(width)}  {string.Concat(value.Text.Select(c => char.IsControl(c) ? '·' : c))}");
+        var names = shown.Values.Select(value => value.Name?.Length ?? 0).DefaultIfEmpty().Max();
+        var lines = shown.Values.Select(value => $"{value.At.PadRight(width)}  {value.Name?.PadRight(names)}  {string.Concat(value.Text.Select(c => char.IsControl(c) ? '·' : c))}");
         return string.Create(CultureInfo.InvariantCulture, $"# {shown.File} [{shown.Index}] {shown.Fault}\n{string.Join('\n', lines)}");
     }
 

@@ -63,7 +63,7 @@ public enum Hl7WarningCode
     /// <summary>A segment is indented: the blanks before its id were skipped.</summary>
     LeadingBlanks,
 
-    /// <summary>A segment stands where the message structure has no place for it.</summary>
+    /// <summary>Strict mode: a segment stands where the message structure has no place for it.</summary>
     UnexpectedSegment,
 
     /// <summary>OBX-5 has a value and OBX-2 does not say of which type.</summary>
@@ -74,6 +74,21 @@ public enum Hl7WarningCode
 
     /// <summary>BTS-1 or FTS-1 does not count what is in its batch or file.</summary>
     BatchCountMismatch,
+
+    /// <summary>Strict mode: the message structure requires a segment or group that is not there.</summary>
+    MissingSegment,
+
+    /// <summary>Strict mode: a field that has to have a value has none.</summary>
+    MissingField,
+
+    /// <summary>Strict mode: a field has more repetitions than it may.</summary>
+    TooManyRepetitions,
+
+    /// <summary>Strict mode: a value is longer than it may be.</summary>
+    TooLong,
+
+    /// <summary>Strict mode: a value is not of the type of its field: no number, no time.</summary>
+    WrongType,
 }
 
 /// <summary>A leniency and where it was taken. Holds no content of the message.</summary>
