@@ -104,7 +104,7 @@ public sealed class Hl7CommandTests
         var path = Write(directory, "a.hl7", Header + "\npid|one||7\n");
 
         var strict = (await EhrgrainsProcess.RunAsync("hl7", "check", path, "--strict")).ShouldExit(3);
-        foreach (var fault in new[] { "line_feed_ends_segment", "segment_id_not_capital at PID", "wrong_type at PID-1", "missing_field at PID-5", "missing_segment at MSH" })
+        foreach (var fault in new[] { "line_feed_ends_segment", "segment_id_not_capital at PID", "wrong_type at PID-1", "missing_field at PID-5", "missing_segment at PID" })
         {
             strict.Output.ShouldContain(fault);
         }

@@ -18,7 +18,7 @@ internal sealed record Hl7Check(
                 found.File, found.Index, found.Offset, false, null, null, Words.Of(result.Fault), found.Offset + result.Offset, [.. found.FileWarnings.Select(InFile)]);
         }
 
-        IEnumerable<Hl7Warning> tolerated = isStrict ? message.Warnings.Concat(Hl7Conformance.Check(message)) : message.Warnings;
+        var tolerated = message.Warnings.Concat(isStrict ? Hl7Conformance.Check(message) : []);
         Hl7CheckWarning[] warnings =
         [
             .. found.FileWarnings.Select(InFile),
