@@ -70,6 +70,29 @@ public sealed class PostgresDatabase : IAsyncDisposable
     /// <summary>The name of the role of <see cref="AppConnectionString"/>.</summary>
     public string AppRole => $"{name}_app";
 
+    /// <summary>Runs SQL as superuser.</summary>
+    public async Task ExecuteAsync(string sql, CancellationToken cancellationToken) => await ReadAsync(sql, cancellationToken);
+
+    /// <summary>The first column of every row, as text, as superuser.</summary>
+    public async Task<List<string>> ReadAsync(string sql, CancellationToken cancellationToken)
+    {
+        await using var connection = new NpgsqlConnection(AdminConnectionString);
+        await connection.OpenAsync(cancellationToken);
+        await using var command = new NpgsqlCommand(sql, connection);
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        var values = new List<string>();
+        do
+        {
+            while (await reader.ReadAsync(cancellationToken))
+            {
+                values.Add(Convert.ToString(reader.GetValue(0), System.Globalization.CultureInfo.InvariantCulture)!);
+            }
+        }
+        while (await reader.NextResultAsync(cancellationToken));
+
+        return values;
+    }
+
     public async ValueTask DisposeAsync()
     {
         NpgsqlConnection.ClearAllPools();
