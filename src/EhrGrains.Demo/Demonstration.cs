@@ -116,6 +116,7 @@ internal sealed class Demonstration(Narrator narrator, string dataDirectory, Por
             $"--EhrGrains:Http:Url=http://127.0.0.1:{ports.Http}",
             $"--EhrGrains:Silo:Port={ports.Silo}",
             $"--EhrGrains:Silo:GatewayPort={ports.Gateway}",
+            $"--EhrGrains:Mllp:Port={ports.Mllp}",
 
             // The story is told here; what goes wrong is an exception or a failed check.
             "--Logging:Console:LogLevel:Default=None",

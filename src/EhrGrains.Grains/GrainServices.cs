@@ -2,6 +2,7 @@ using EhrGrains.Grains.Apps;
 using EhrGrains.Grains.Audit;
 using EhrGrains.Grains.Callers;
 using EhrGrains.Grains.Credentials;
+using EhrGrains.Grains.Feeds;
 using EhrGrains.Grains.Query;
 using EhrGrains.Grains.Tenants;
 using EhrGrains.Grains.Tokens;
@@ -24,6 +25,7 @@ public static class GrainServices
     {
         silo.AddTenants();
         silo.AddQueries();
+        silo.AddFeeds();
         silo.AddIncomingGrainCallFilter<CallerGate>();
         return silo;
     }

@@ -1,6 +1,7 @@
 using EhrGrains.Connect;
 using EhrGrains.Silo.Admin;
 using EhrGrains.Silo.Configuration;
+using EhrGrains.Silo.Feeds;
 using EhrGrains.Silo.Gateway;
 using EhrGrains.Silo.Health;
 using EhrGrains.Silo.Hosting;
@@ -26,7 +27,8 @@ public static class SiloHost
         builder.Services.AddSingleton(options);
         builder.Services.AddSingleton(TimeProvider.System);
 
-        // Started in this order, stopped in the reverse one: http drains first, then grains, and the audit log is the last to go.
+        // Started in this order, stopped in the reverse one: http and feeds drain first, then grains; audit log and journal are the last
+        // to go.
         builder.AddSiloTelemetry();
         builder.Services.AddSiloStorage(options);
         builder.Services.AddEhrGrainsConnect();
@@ -41,6 +43,7 @@ public static class SiloHost
         builder.Services.AddDrain(options);
         builder.Services.AddGateway(options);
         builder.Services.AddAdmin();
+        builder.Services.AddMllp(options);
         builder.AddHttp(options);
 
         var app = builder.Build();

@@ -76,7 +76,7 @@ static async Task ServeAsync(string role, string[] arguments)
             await using (var silo = SiloHost.Build(
             [
                 $"--EhrGrains:DataDirectory={arguments[1]}", $"--EhrGrains:Http:Url={arguments[0]}", "--EhrGrains:Silo:Port=0",
-                "--EhrGrains:Silo:GatewayPort=0", "--EhrGrains:Gateway:ConcurrentRequestsPerApp=1000",
+                "--EhrGrains:Silo:GatewayPort=0", "--EhrGrains:Mllp:Port=0", "--EhrGrains:Gateway:ConcurrentRequestsPerApp=1000",
             ]))
             {
                 await silo.StartAsync();

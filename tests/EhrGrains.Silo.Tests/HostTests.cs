@@ -120,7 +120,7 @@ public sealed class HostTests(RunningSilo silo)
     {
         string[] anonymous =
         [
-            "/fhir/.well-known/smart-configuration", "/fhir/{tenant}/.well-known/smart-configuration", "/health/live", "/health/ready", "/health/startup",
+            "/fhir/.well-known/smart-configuration", "/fhir/{tenant}/.well-known/smart-configuration", "/health/feeds", "/health/live", "/health/ready", "/health/startup",
             "/openapi/{documentName}.json", "/tenants/{tenant}/jwks.json", "/fhir/{tenant:tenantId}/metadata",
         ];
         var endpoints = silo.App.Services.GetRequiredService<EndpointDataSource>().Endpoints.OfType<RouteEndpoint>();

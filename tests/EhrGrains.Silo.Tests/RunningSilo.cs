@@ -28,7 +28,7 @@ public sealed class RunningSilo : IAsyncLifetime
     public static string[] Arguments(string dataDirectory, params string[] more) =>
     [
         $"--EhrGrains:DataDirectory={dataDirectory}", "--EhrGrains:Http:Url=http://127.0.0.1:0", "--EhrGrains:Silo:Port=0",
-        "--EhrGrains:Silo:GatewayPort=0", .. more,
+        "--EhrGrains:Silo:GatewayPort=0", "--EhrGrains:Mllp:Port=0", .. more,
     ];
 
     public async ValueTask InitializeAsync()

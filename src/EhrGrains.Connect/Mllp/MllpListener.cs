@@ -123,7 +123,7 @@ public sealed partial class MllpListener : ConnectionHandler, IDisposable
         }
     }
 
-    [LoggerMessage(4001, LogLevel.Warning, "An MLLP connection was refused: {ConnectionsMax} are open (EhrGrains:Mllp:ConnectionsMax).")]
+    [LoggerMessage(4001, LogLevel.Warning, "An MLLP connection was refused: {ConnectionsMax} are open (EhrGrains:Mllp:Limits:ConnectionsMax).")]
     private static partial void ConnectionWasRefused(ILogger logger, int connectionsMax);
 }
 

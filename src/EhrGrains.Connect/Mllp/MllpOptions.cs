@@ -3,7 +3,7 @@ using Microsoft.Extensions.Options;
 
 namespace EhrGrains.Connect.Mllp;
 
-/// <summary>The bounds of the MLLP listener. Section <c>EhrGrains:Mllp</c>.</summary>
+/// <summary>The bounds of the MLLP listener. Section <c>EhrGrains:Mllp:Limits</c>.</summary>
 public sealed class MllpOptions
 {
     /// <summary>The largest message in bytes. 1 kB – 256 MB; default 64 MB: documents travel as base64 in OBX-5.</summary>

@@ -48,7 +48,7 @@ public interface IMllpConnectionGrain : IGrainWithStringKey
     [Alias("Read"), Requires(Permission.ReadMessages)]
     Task<FeedMessage[]> ReadAsync(long after, int countMax, CancellationToken cancellationToken);
 
-    /// <summary>Something was appended to the journal, or the feed was changed.</summary>
-    [Alias("Nudge"), Requires(Permission.Internal), OneWay, AlwaysInterleave]
-    Task NudgeAsync();
+    /// <summary>Something was appended to the journal, or the feed was changed: look. Answered at once.</summary>
+    [Alias("Nudge"), Requires(Permission.Internal), AlwaysInterleave, ResponseTimeout("00:00:03")]
+    Task NudgeAsync(CancellationToken cancellationToken);
 }

@@ -41,15 +41,15 @@ public interface IMllpSenderGrain : IGrainWithStringKey
     Task SkipAsync(long position, string reason, CancellationToken cancellationToken);
 
     /// <summary>
-    /// Sets the TLS client certificate: PEM with the private key and the certificate, intermediates after it. It is sealed under
-    /// the tenant's key and shown from the next connection on; null takes it away.
+    /// Sets the TLS client certificate: PEM with the certificate and its private key. It is sealed under the tenant's key and shown
+    /// from the next connection on; null takes it away.
     /// </summary>
     [Alias("SetClientCertificate"), Requires(Permission.Administer)]
     Task<FeedCertificate?> SetClientCertificateAsync(SecretText? pem, CancellationToken cancellationToken);
 
-    /// <summary>Something was put into the queue, or the feed was changed.</summary>
-    [Alias("Nudge"), Requires(Permission.Internal), OneWay, AlwaysInterleave]
-    Task NudgeAsync();
+    /// <summary>Something was put into the queue, or the feed was changed: look. Answered at once.</summary>
+    [Alias("Nudge"), Requires(Permission.Internal), AlwaysInterleave, ResponseTimeout("00:00:03")]
+    Task NudgeAsync(CancellationToken cancellationToken);
 }
 
 /// <summary>A message to send.</summary>

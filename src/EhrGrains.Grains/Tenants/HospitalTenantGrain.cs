@@ -6,6 +6,7 @@ using EhrGrains.Contracts.Tenants;
 using EhrGrains.Contracts.Tokens;
 using EhrGrains.Grains.Audit;
 using EhrGrains.Grains.Credentials;
+using EhrGrains.Storage.Feeds;
 using EhrGrains.Storage.GrainStorage;
 using EhrGrains.Storage.Tenants;
 using Microsoft.Extensions.DependencyInjection;
@@ -24,6 +25,7 @@ namespace EhrGrains.Grains.Tenants;
 internal sealed partial class HospitalTenantGrain(
     [FromKeyedServices(EhrGrainsStorage.Name)] IGrainStorage storage,
     TenantTable directory,
+    FeedTable feeds,
     CommandAudit audit,
     CredentialSecrets secrets,
     CredentialCheck check,
@@ -53,6 +55,11 @@ internal sealed partial class HospitalTenantGrain(
         if (committed is { Lifecycle: Lifecycle.Offboarded, Version: > 0 })
         {
             await secrets.DestroyAsync(Tenant, cancellationToken);
+        }
+
+        if (FeedRows(committed).Count > 0)
+        {
+            await ListFeedsAsync(committed);
         }
     }
 
@@ -206,6 +213,11 @@ internal sealed partial class HospitalTenantGrain(
     {
         var before = committed;
         Difference[] differences = [.. TenantSpecRules.Differences(before.Spec, spec)];
+        if (differences.Any(difference => difference.Path.StartsWith("feeds.", StringComparison.Ordinal)))
+        {
+            await CheckFeedsAsync(spec, cancellationToken);
+        }
+
         if (dryRun || differences.Length == 0)
         {
             return new TenantChange(before.Version == 0, differences, before.Version);
@@ -271,6 +283,11 @@ internal sealed partial class HospitalTenantGrain(
             if (listed)
             {
                 await directory.SaveAsync(Listing(next)!, Apps(next), (2 * next.Version) + 1, CancellationToken.None);
+            }
+
+            if (!FeedRows(before).ToHashSet().SetEquals(FeedRows(next)))
+            {
+                await ListFeedsAsync(next);
             }
 
             return next;

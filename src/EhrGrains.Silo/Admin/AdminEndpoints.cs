@@ -40,6 +40,7 @@ internal static class AdminEndpoints
         MapCredentials(admin.MapGroup("/tenants/{tenant}").WithTags("Credentials"));
         MapGrants(admin.MapGroup("/tenants/{tenant}/grants").WithTags("Grants"));
         MapAudit(admin.MapGroup("/tenants/{tenant}").WithTags("Audit"));
+        admin.MapGroup("/tenants/{tenant}/feeds").WithTags("Feeds").MapFeeds();
         MapApps(admin.MapGroup("/apps").WithTags("Apps"));
     }
 

@@ -1,5 +1,6 @@
 using System.ComponentModel.DataAnnotations;
 using EhrGrains.Connect;
+using EhrGrains.Connect.Mllp;
 using EhrGrains.Grains.Callers;
 using EhrGrains.Grains.Credentials;
 using EhrGrains.Storage.Databases;
@@ -67,6 +68,10 @@ public sealed class SiloOptions
     [ValidateObjectMembers]
     public GatewayOptions Gateway { get; set; } = new();
 
+    /// <summary>The MLLP listeners of HL7 v2 feeds.</summary>
+    [ValidateObjectMembers]
+    public MllpListenerOptions Mllp { get; set; } = new();
+
     /// <summary>How hospitals are talked with.</summary>
     [ValidateObjectMembers]
     public ConnectOptions Connect { get; set; } = new();
@@ -95,6 +100,48 @@ public sealed class HttpOptions
     /// </summary>
     [Range(0, 300)]
     public int? DrainSeconds { get; set; }
+}
+
+/// <summary>
+/// MLLP listeners. Plain MLLP has neither secrecy nor a sender that can be known, so it stays on loopback until
+/// <see cref="PlainAddress"/> says otherwise: a VPN ends on that address, or a stunnel on this machine.
+/// </summary>
+public sealed class MllpListenerOptions
+{
+    /// <summary>The IP address that the TLS listener is bound to. Default 127.0.0.1.</summary>
+    [Required]
+    public string Address { get; set; } = "127.0.0.1";
+
+    /// <summary>The IP address that the plain listener is bound to. Default 127.0.0.1.</summary>
+    [Required]
+    public string PlainAddress { get; set; } = "127.0.0.1";
+
+    /// <summary>Port of the plain listener. 0: any free one. Default 2575.</summary>
+    [Range(0, 65535)]
+    public int Port { get; set; } = 2575;
+
+    /// <summary>Port of the TLS listener, which is there when <see cref="Certificate"/> is set. 0: any free one. Default 2576.</summary>
+    [Range(0, 65535)]
+    public int TlsPort { get; set; } = 2576;
+
+    /// <summary>PEM file of the TLS listener's certificate, intermediates after it. Default: no TLS listener.</summary>
+    public string? Certificate { get; set; }
+
+    /// <summary>PEM file of its private key.</summary>
+    public string? Key { get; set; }
+
+    /// <summary>
+    /// PEM file of the authorities whose client certificates are taken; every client must then show one. Default: a client
+    /// certificate is optional and need not be issued by anybody: feeds know it by its SHA-256.
+    /// </summary>
+    public string? ClientAuthorities { get; set; }
+
+    /// <summary>Bounds of both listeners.</summary>
+    [ValidateObjectMembers]
+    public MllpOptions Limits { get; set; } = new();
+
+    /// <summary>Whether there is a TLS listener.</summary>
+    internal bool HasTls => !string.IsNullOrWhiteSpace(Certificate);
 }
 
 /// <summary>Orleans ports.</summary>

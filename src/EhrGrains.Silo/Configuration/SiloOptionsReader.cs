@@ -107,6 +107,8 @@ internal static class SiloOptionsReader
         var address = IPAddress.Parse(options.Silo.Address!);
         options.Silo.Port = options.Silo.Port == 0 ? FreePort(address) : options.Silo.Port;
         options.Silo.GatewayPort = options.Silo.GatewayPort == 0 ? FreePort(address) : options.Silo.GatewayPort;
+        options.Mllp.Port = options.Mllp.Port == 0 ? FreePort(IPAddress.Parse(options.Mllp.PlainAddress)) : options.Mllp.Port;
+        options.Mllp.TlsPort = options.Mllp.TlsPort == 0 ? FreePort(IPAddress.Parse(options.Mllp.Address)) : options.Mllp.TlsPort;
         var binding = BindingAddress.Parse(options.Http.Url);
         if (binding.Port == 0)
         {

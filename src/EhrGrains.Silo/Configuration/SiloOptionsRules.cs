@@ -20,7 +20,8 @@ internal sealed class SiloOptionsRules : IValidateOptions<SiloOptions>
     {
         string[] failures =
         [
-            .. ByMode(options), .. Http(options.Http), .. Endpoints(options), .. Tls(options.Tls), .. Auth(options), .. Environment(),
+            .. ByMode(options), .. Http(options.Http), .. Endpoints(options), .. Tls(options.Tls), .. Mllp(options.Mllp), .. Auth(options),
+            .. Environment(),
         ];
         return failures.Length == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(failures);
     }
@@ -134,6 +135,40 @@ internal sealed class SiloOptionsRules : IValidateOptions<SiloOptions>
             {
                 yield return $"Tls:{name} names a file that does not exist.";
             }
+        }
+    }
+
+    private static IEnumerable<string> Mllp(MllpListenerOptions mllp)
+    {
+        foreach (var (name, address) in new[] { ("Address", mllp.Address), ("PlainAddress", mllp.PlainAddress) })
+        {
+            if (!IPAddress.TryParse(address, out _))
+            {
+                yield return $"Mllp:{name} must be an IP address.";
+            }
+        }
+
+        if (mllp.HasTls != !string.IsNullOrWhiteSpace(mllp.Key))
+        {
+            yield return "Mllp:Certificate and Mllp:Key are given together.";
+        }
+
+        if (!string.IsNullOrWhiteSpace(mllp.ClientAuthorities) && !mllp.HasTls)
+        {
+            yield return "Mllp:ClientAuthorities needs Mllp:Certificate and Mllp:Key: without TLS no client shows a certificate.";
+        }
+
+        foreach (var (name, path) in new[] { ("Certificate", mllp.Certificate), ("Key", mllp.Key), ("ClientAuthorities", mllp.ClientAuthorities) })
+        {
+            if (!string.IsNullOrWhiteSpace(path) && !File.Exists(path))
+            {
+                yield return $"Mllp:{name} names a file that does not exist.";
+            }
+        }
+
+        if (mllp.HasTls && mllp.Port == mllp.TlsPort && mllp.Port != 0)
+        {
+            yield return "Mllp:Port and Mllp:TlsPort must differ.";
         }
     }
 

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using EhrGrains.Storage.Audit;
 using EhrGrains.Storage.Databases;
+using EhrGrains.Storage.Journal;
 using Microsoft.AspNetCore.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 
@@ -9,6 +10,8 @@ namespace EhrGrains.Silo.Health;
 /// <summary>
 /// <c>/health/live</c>: the process answers; asks nothing else, so that an outage of the database restarts nobody.
 /// <c>/health/ready</c>: this silo can serve: database, audit, membership. A hospital that is down is not our readiness.
+/// <c>/health/feeds</c>: this silo can take HL7 messages: its journal can be written, and it is not stopping. A load balancer of the
+/// MLLP ports asks it; messages that come all the same while it says no are refused for now or held, as their feed says.
 /// <c>/health/startup</c>: the start is complete.
 /// </summary>
 internal static class SiloHealth
@@ -17,9 +20,10 @@ internal static class SiloHealth
     {
         services.AddSingleton<Lifecycle>();
         services.AddHealthChecks()
-            .AddCheck<StartedCheck>("started", tags: ["startup", "ready"])
+            .AddCheck<StartedCheck>("started", tags: ["startup", "ready", "feeds"])
             .AddCheck<DatabaseCheck>("database", tags: ["ready"], timeout: TimeSpan.FromSeconds(2))
             .AddCheck<AuditCheck>("audit", tags: ["ready"])
+            .AddCheck<JournalCheck>("journal", tags: ["feeds"])
             .AddCheck<MembershipCheck>("membership", tags: ["ready"]);
     }
 
@@ -27,6 +31,7 @@ internal static class SiloHealth
     {
         endpoints.MapHealthChecks("/health/live", Options(_ => false)).AllowAnonymous().DisableRateLimiting();
         endpoints.MapHealthChecks("/health/ready", Options(check => check.Tags.Contains("ready"))).AllowAnonymous().DisableRateLimiting();
+        endpoints.MapHealthChecks("/health/feeds", Options(check => check.Tags.Contains("feeds"))).AllowAnonymous().DisableRateLimiting();
         endpoints.MapHealthChecks("/health/startup", Options(check => check.Tags.Contains("startup"))).AllowAnonymous().DisableRateLimiting();
     }
 
@@ -75,6 +80,12 @@ internal static class SiloHealth
     {
         public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default) =>
             Task.FromResult(audit.IsAvailable ? HealthCheckResult.Healthy() : HealthCheckResult.Unhealthy());
+    }
+
+    private sealed class JournalCheck(JournalWriter journal) : IHealthCheck
+    {
+        public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default) =>
+            Task.FromResult(journal.IsAvailable ? HealthCheckResult.Healthy() : HealthCheckResult.Unhealthy());
     }
 
     private sealed class MembershipCheck(ISiloStatusOracle membership) : IHealthCheck

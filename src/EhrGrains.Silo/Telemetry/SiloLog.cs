@@ -29,4 +29,7 @@ internal static partial class SiloLog
 
     [LoggerMessage(7008, LogLevel.Information, "{Count} signing keys are published; the newest, {KeyId}, signs from {SignsFrom} on.")]
     internal static partial void SigningKeysPublished(this ILogger logger, int count, string keyId, DateTimeOffset signsFrom);
+
+    [LoggerMessage(7010, LogLevel.Information, "Feeds: plain MLLP on {Plain}, with TLS on {Tls}.")]
+    internal static partial void ListensForFeeds(this ILogger logger, string plain, string tls);
 }

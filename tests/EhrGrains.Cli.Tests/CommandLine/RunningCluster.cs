@@ -29,7 +29,7 @@ public sealed class RunningCluster : IAsyncLifetime
     {
         var stopping = TestContext.Current.CancellationToken;
         var program = EhrgrainsProcess.Program("EhrGrains.Silo", "EhrGrains.Silo.dll");
-        string[] settings = ["--EhrGrains:Http:Url=http://127.0.0.1:0", "--EhrGrains:Silo:Port=0", "--EhrGrains:Silo:GatewayPort=0"];
+        string[] settings = ["--EhrGrains:Http:Url=http://127.0.0.1:0", "--EhrGrains:Silo:Port=0", "--EhrGrains:Silo:GatewayPort=0", "--EhrGrains:Mllp:Port=0"];
         silo = await ChildProcess.StartAsync(program, settings, new Dictionary<string, string>(), directory.File("silo.log"), "The silo serves", stopping);
         sandbox = SandboxHost.Build(new SandboxOptions { BasePort = 0, JwksBase = Url.GetLeftPart(UriPartial.Authority) });
         await sandbox.StartAsync(stopping);

@@ -195,6 +195,7 @@ internal sealed class Cluster : IAsyncDisposable
             ["EhrGrains__Silo__Address"] = "127.0.0.1",
             ["EhrGrains__Silo__Port"] = siloPorts[index].ToString(CultureInfo.InvariantCulture),
             ["EhrGrains__Silo__GatewayPort"] = gatewayPorts[index].ToString(CultureInfo.InvariantCulture),
+            ["EhrGrains__Mllp__Port"] = "0",
             ["EhrGrains__Database__Kind"] = "PostgreSql",
             ["EhrGrains__Database__ConnectionString"] = database.AppConnectionString,
             ["EhrGrains__RootKeyFile"] = directory.File("root.key"),

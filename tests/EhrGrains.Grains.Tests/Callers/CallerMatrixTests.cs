@@ -4,6 +4,7 @@ using EhrGrains.Contracts;
 using EhrGrains.Contracts.Apps;
 using EhrGrains.Contracts.Callers;
 using EhrGrains.Contracts.Credentials;
+using EhrGrains.Contracts.Feeds;
 using EhrGrains.Contracts.Query;
 using EhrGrains.Contracts.Tenants;
 using EhrGrains.Grains.Callers;
@@ -224,6 +225,7 @@ public sealed class CallerMatrixTests(SqliteGrainCluster cluster) : IClassFixtur
         nameof(ITenantDirectoryGrain) => TenantDirectory.Key,
         nameof(IFederatedQueryGrain) => Federation.Key,
         "ITokenSessionGrain" => GrainKeys.TokenSession(tenant, GrainKeys.BackendPurpose),
+        "IMllpConnectionGrain" or "IMllpSenderGrain" => GrainKeys.Feed(tenant, FeedId.Parse("adt", null)),
         _ => GrainKeys.Tenant(tenant),
     };
 
