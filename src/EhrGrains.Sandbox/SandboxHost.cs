@@ -36,6 +36,7 @@ public static class SandboxHost
         var loaded = options.DataDirectory is null ? [] : DataFolder.Read(options.DataDirectory);
         Hospital[] hospitals = [.. All().Select(vendor => new Hospital(vendor, options, loaded, new HttpMessageInvoker(http)))];
         builder.Services.AddSingleton(hospitals);
+        builder.Services.AddHostedService(_ => new FeedsEnd(hospitals));
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
@@ -111,5 +112,14 @@ public static class SandboxHost
                 problems.Add(problem);
             }
         }
+    }
+
+    /// <summary>Ends the feeds when the sandbox stops.</summary>
+    private sealed class FeedsEnd(Hospital[] hospitals) : IHostedService
+    {
+        public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+        public Task StopAsync(CancellationToken cancellationToken) =>
+            Task.WhenAll(hospitals.Select(static hospital => hospital.DisposeAsync().AsTask())).WaitAsync(cancellationToken);
     }
 }

@@ -1,6 +1,8 @@
 using System.Net;
+using System.Net.Sockets;
 using System.Text.Json;
 using EhrGrains.Sandbox.Faults;
+using EhrGrains.Sandbox.Feeds;
 using EhrGrains.Sandbox.Tokens;
 
 namespace EhrGrains.Sandbox.Hospitals;
@@ -31,6 +33,20 @@ internal static class AdminEndpoints
             return Results.NoContent();
         });
         admin.MapPut("/client", (Delegate)PutClientAsync);
+        admin.MapGet("/feed", (HttpContext context) => Results.Json(Of(context)!.Feed.Read(), JsonText.Admin));
+        admin.MapPut("/feed", (Delegate)PutFeedAsync);
+        admin.MapGet("/feed/ended", async (HttpContext context) =>
+        {
+            await Of(context)!.Feed.Ended.WaitAsync(context.RequestAborted);
+            return Results.Json(Of(context)!.Feed.Read(), JsonText.Admin);
+        });
+        admin.MapDelete("/feed", async (HttpContext context) =>
+        {
+            await Of(context)!.Feed.StopAsync();
+            return Results.Json(Of(context)!.Feed.Read(), JsonText.Admin);
+        });
+        admin.MapGet("/receiver", (HttpContext context) => Results.Json(Of(context)!.Receiver.Read(), JsonText.Admin));
+        admin.MapPut("/receiver", (Delegate)PutReceiverAsync);
     }
 
     private static Hospital? Of(HttpContext context) => context.Features.Get<Hospital>();
@@ -79,6 +95,36 @@ internal static class AdminEndpoints
         return Of(context)!.Clients.Register(client)
             ? Results.NoContent()
             : Problem($"A hospital knows at most {ClientTable.ClientsMax} clients.");
+    }
+
+    private static async Task<IResult> PutFeedAsync(HttpContext context)
+    {
+        var (settings, problem) = await ReadAsync<FeedSettings>(context);
+        if (settings is null || settings.Problems.Any())
+        {
+            return Problem(settings is null ? problem! : string.Join(' ', settings.Problems));
+        }
+
+        await Of(context)!.Feed.StartAsync(settings);
+        return Results.Json(Of(context)!.Feed.Read(), JsonText.Admin);
+    }
+
+    private static async Task<IResult> PutReceiverAsync(HttpContext context)
+    {
+        var (settings, problem) = await ReadAsync<ReceiverSettings>(context);
+        if (settings is null || settings.Problems.Any())
+        {
+            return Problem(settings is null ? problem! : string.Join(' ', settings.Problems));
+        }
+
+        try
+        {
+            return Results.Json(Of(context)!.Receiver.Set(settings), JsonText.Admin);
+        }
+        catch (SocketException)
+        {
+            return Problem("port: it is not free.");
+        }
     }
 
     private static async Task<(T? Value, string? Problem)> ReadAsync<T>(HttpContext context)

@@ -1,7 +1,9 @@
 using System.Globalization;
+using System.Net;
 using System.Text.Json.Nodes;
 using EhrGrains.Sandbox.Charts;
 using EhrGrains.Sandbox.Faults;
+using EhrGrains.Sandbox.Feeds;
 using EhrGrains.Sandbox.Searching;
 using EhrGrains.Sandbox.Tokens;
 using EhrGrains.Sandbox.Traffic;
@@ -11,7 +13,7 @@ using Microsoft.AspNetCore.Server.Kestrel.Core;
 namespace EhrGrains.Sandbox.Hospitals;
 
 /// <summary>One simulated hospital: a vendor's product with charts, clients, a contract and faults of its own.</summary>
-internal sealed class Hospital
+internal sealed class Hospital : IAsyncDisposable
 {
     /// <summary>The client that every hospital knows from the start.</summary>
     private const string DefaultClientId = "ehrgrains";
@@ -39,6 +41,8 @@ internal sealed class Hospital
             ClientSecret = vendor.Tokens.Methods.Contains("client_secret_basic") ? DefaultSecret(vendor.Facts.Tenant) : null,
         };
         Clients.Register(Client);
+        Feed = new FeedSender(new FeedStream(vendor, options.Seed, options.Patients, zone), options.Time);
+        Receiver = new FeedReceiver(IPAddress.Parse(options.Host), options.Time);
 
         // The hospital's addresses, which its charts contain, are known when its port is.
         services = new Lazy<Services>(() => Open(site));
@@ -57,6 +61,12 @@ internal sealed class Hospital
     public Counters Counters { get; }
 
     public FaultBoard Faults { get; } = new();
+
+    /// <summary>The HL7 v2 messages that it sends.</summary>
+    public FeedSender Feed { get; }
+
+    /// <summary>Where it takes HL7 v2 messages.</summary>
+    public FeedReceiver Receiver { get; }
 
     public TimeProvider Time => options.Time;
 
@@ -81,6 +91,12 @@ internal sealed class Hospital
     public TokenEndpoint TokenEndpoint => services.Value.TokenEndpoint;
 
     public Discovery Discovery => services.Value.Discovery;
+
+    public async ValueTask DisposeAsync()
+    {
+        await Feed.DisposeAsync();
+        Receiver.Dispose();
+    }
 
     private string DefaultSecret(string tenant) =>
         string.Create(CultureInfo.InvariantCulture, $"{Vocabulary.NameMarker}-secret-of-{tenant}-{options.Seed}");

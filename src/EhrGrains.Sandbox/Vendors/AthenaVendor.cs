@@ -1,4 +1,5 @@
 using EhrGrains.Sandbox.Charts;
+using EhrGrains.Sandbox.Feeds;
 using EhrGrains.Sandbox.Searching;
 
 namespace EhrGrains.Sandbox.Vendors;
@@ -22,6 +23,17 @@ internal sealed class AthenaVendor : IVendor
         SearchSessionSeconds = 1800,
         AuthMethod = "private_key_jwt",
         Settings = new Dictionary<string, string> { ["practice"] = AthenaDialect.Practice },
+    };
+
+    public FeedVoice Voice { get; } = new()
+    {
+        // MSH-18 is empty, though names are in UTF-8.
+        Application = "ATHENANET",
+        Facility = AthenaDialect.Practice + "^CEDAR FAMILY CLINIC",
+        Version = "2.5.1",
+        Modern = true,
+        Authority = "ATHENA",
+        FhirIdType = "PI",
     };
 
     public TokenRules Tokens { get; } = new()

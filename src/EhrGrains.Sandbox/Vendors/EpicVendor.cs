@@ -1,4 +1,5 @@
 using EhrGrains.Sandbox.Charts;
+using EhrGrains.Sandbox.Feeds;
 using EhrGrains.Sandbox.Searching;
 
 namespace EhrGrains.Sandbox.Vendors;
@@ -18,6 +19,18 @@ internal sealed class EpicVendor : IVendor
         RequestsPerSecond = 20,
         SearchSessionSeconds = 600,
         AuthMethod = "private_key_jwt",
+    };
+
+    public FeedVoice Voice { get; } = new()
+    {
+        Application = "EPIC",
+        Facility = "STMARY",
+        Version = "2.5.1",
+        Modern = true,
+        CharacterSet = "UNICODE UTF-8",
+        Authority = "STMARY",
+        FhirIdType = "FHIR",
+        OwnSegment = "ZPD",
     };
 
     public TokenRules Tokens { get; } = new()

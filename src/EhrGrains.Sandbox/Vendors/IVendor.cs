@@ -1,4 +1,5 @@
 using EhrGrains.Sandbox.Charts;
+using EhrGrains.Sandbox.Feeds;
 using EhrGrains.Sandbox.Searching;
 
 namespace EhrGrains.Sandbox.Vendors;
@@ -11,6 +12,9 @@ internal interface IVendor
     TokenRules Tokens { get; }
 
     SearchRules Searches { get; }
+
+    /// <summary>How the site writes HL7 v2.</summary>
+    FeedVoice Voice { get; }
 
     /// <summary>How the vendor tells a trouble: status, issue and its own code.</summary>
     Explanation Explain(Trouble trouble);

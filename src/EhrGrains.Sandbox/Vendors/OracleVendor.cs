@@ -1,4 +1,5 @@
 using EhrGrains.Sandbox.Charts;
+using EhrGrains.Sandbox.Feeds;
 using EhrGrains.Sandbox.Searching;
 
 namespace EhrGrains.Sandbox.Vendors;
@@ -21,6 +22,19 @@ internal sealed class OracleVendor : IVendor
         SearchSessionSeconds = 900,
         AuthMethod = "client_secret_basic",
         TraceHeaders = ["X-Request-Id", "opc-request-id"],
+    };
+
+    public FeedVoice Voice { get; } = new()
+    {
+        // Older, and in local time without an offset, as many interfaces of ten years ago still run.
+        Application = "HNAM",
+        Facility = "LAKESIDE",
+        Version = "2.3",
+        Modern = false,
+        CharacterSet = "UNICODE UTF-8",
+        Authority = "LAKESIDE MRN",
+        FhirIdType = "PI",
+        OwnSegment = "ZPI",
     };
 
     public TokenRules Tokens { get; } = new()
