@@ -188,7 +188,10 @@ public static class Acknowledgement
         {
             var known = !sender.Raw.IsEmpty;
             output.Write("MSH"u8);
-            Raw(known ? sender[2].Raw : @"^~\&"u8);
+            Raw([]);
+            ReadOnlySpan<byte> encoding =
+                [delimiters.Component, delimiters.Repetition, delimiters.Escape, delimiters.Subcomponent, delimiters.Truncation];
+            output.Write(encoding.TrimEnd((byte)0));
             Raw(known ? sender[5].Raw : []);
             Raw(known ? sender[6].Raw : []);
             Raw(known ? sender[3].Raw : []);
@@ -227,7 +230,19 @@ public static class Acknowledgement
             }
         }
 
-        internal void Text(string value) => Raw(TextEncoder.Encode(value, delimiters, Charset.Utf8));
+        internal void Text(string value)
+        {
+            Raw([]);
+            Write(value);
+        }
+
+        // Our own words. Where the sender left no way to escape, a character of them that would divide is left out.
+        private void Write(string value)
+        {
+            var own = delimiters;
+            var text = own.Escape != 0 ? value : string.Concat(value.Where(c => !own.IsDelimiter((byte)c)));
+            output.Write(TextEncoder.Encode(text, delimiters, Charset.Utf8));
+        }
 
         internal void Components(ReadOnlySpan<string> values)
         {
@@ -273,7 +288,7 @@ public static class Acknowledgement
                     output.Write(divider == 0 ? " "u8 : [divider]);
                 }
 
-                output.Write(TextEncoder.Encode(values[i], delimiters, Charset.Utf8));
+                Write(values[i]);
             }
         }
     }

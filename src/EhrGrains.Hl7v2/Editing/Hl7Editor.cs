@@ -49,8 +49,8 @@ public sealed class Hl7Editor(Hl7Message message)
         }
 
         result.Write(text[from..]);
-        return message.Charset.HexEncoding is { } original
-            ? System.Text.Encoding.Convert(System.Text.Encoding.UTF8, original, result.WrittenSpan.ToArray())
+        return message.Charset.Original is { } original
+            ? System.Text.Encoding.Convert(System.Text.Encoding.UTF8, original.Encoding, result.WrittenSpan.ToArray())
             : result.WrittenSpan.ToArray();
     }
 

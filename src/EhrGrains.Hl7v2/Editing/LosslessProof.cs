@@ -41,7 +41,7 @@ public readonly record struct LosslessProof(int Values, LosslessFault Fault, Hl7
         foreach (var segment in message.Segments)
         {
             var before = joined.WrittenCount;
-            joined.Write(segment.Id);
+            joined.Write(Head(message, segment));
             for (var number = 1; number <= segment.FieldCount; number++)
             {
                 if (Field(message, segment, number, joined, ref values) is var fault and not LosslessFault.None)
@@ -50,7 +50,7 @@ public readonly record struct LosslessProof(int Values, LosslessFault Fault, Hl7
                 }
             }
 
-            if (!joined.WrittenSpan[before..].SequenceEqual(segment.Raw.TrimEnd((byte)' ')) && !joined.WrittenSpan[before..].SequenceEqual(segment.Raw))
+            if (!joined.WrittenSpan[before..].SequenceEqual(segment.Raw))
             {
                 return Failed(message, segment.Index, 0, LosslessFault.Bytes, values);
             }
@@ -58,6 +58,12 @@ public readonly record struct LosslessProof(int Values, LosslessFault Fault, Hl7
 
         return new LosslessProof(values, LosslessFault.None, null);
     }
+
+    // The id, and after a bare id the blanks or lines of text that follow it: they belong to no field.
+    private static ReadOnlySpan<byte> Head(Hl7Message message, Hl7Segment segment) =>
+        segment.IsHeader ? segment.Id
+        : segment.FieldCount == 0 ? segment.Raw
+        : segment.Raw[..(segment.Range(1).Start - 1 - message.Index.Lines[segment.Index].Start)];
 
     private static LosslessProof Failed(Hl7Message message, int segment, int field, LosslessFault fault, int values) =>
         new(values, fault, message.Locate(new Hl7Warning(default, segment, field, 0)));
@@ -114,7 +120,7 @@ public readonly record struct LosslessProof(int Values, LosslessFault Fault, Hl7
             var again = value.With(TextEncoder.Encode(text, message.Delimiters, message.Charset)).GetString();
             return again == text ? LosslessFault.None : LosslessFault.Text;
         }
-        catch (Hl7EncodingException) when (message.Delimiters.Escape == 0 || System.Text.Ascii.IsValid(value.Raw))
+        catch (Hl7EncodingException) when (message.Delimiters.Escape == 0 || value.Raw.Contains(message.Delimiters.Escape))
         {
             // Only the bytes that are there can say it: a line end inside a field where MSH-2 states no escape character, or an
             // escape sequence for a character that the message's set does not have.

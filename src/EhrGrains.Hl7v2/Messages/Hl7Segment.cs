@@ -22,7 +22,7 @@ public readonly ref struct Hl7Segment
         this.end = end;
         this.delimiters = delimiters;
         this.charset = charset;
-        IsHeader = IsHeaderId(Id);
+        IsHeader = end - start > 3 && message[start + 3] == delimiters.Field && IsHeaderId(Id);
     }
 
     /// <summary>The segment's position in the message, from 0.</summary>

@@ -190,7 +190,8 @@ internal static class MessageReader
             declared = Charset.Find(names.Repetition(2).Raw) ?? declared;
         }
 
-        if (declared is null || (!ascii && !declared.CanHold(text.Span)))
+        // What is in UTF-16 or UTF-32 has been recognized as such before.
+        if (declared is null or { UnitBytes: > 1 } || (!ascii && !declared.CanHold(text.Span)))
         {
             message.Use(ascii ? Charset.Ascii : Charset.Guess(text.Span));
         }

@@ -76,14 +76,11 @@ internal sealed class Charset
         return ByName.GetAlternateLookup<ReadOnlySpan<char>>().TryGetValue(key[..length], out var charset) ? charset : null;
     }
 
-    /// <summary>
-    /// The same set for a message that has been turned into UTF-8: its text is UTF-8, and its hexadecimal escapes are still bytes
-    /// of the set that it names.
-    /// </summary>
-    internal Charset ForUtf8() => forUtf8 ??= new Charset(Name, true, Utf8.Encoding) { HexEncoding = Encoding };
+    /// <summary>The same set for a message that has been turned into UTF-8, as which its text is then read and written.</summary>
+    internal Charset ForUtf8() => forUtf8 ??= new Charset(Name, true, Utf8.Encoding) { Original = this };
 
-    /// <summary>The encoding of bytes in <c>\X..\</c>, where it is not <see cref="Encoding"/>; else null.</summary>
-    internal Encoding? HexEncoding { get; private init; }
+    /// <summary>The set that the message came in, where it has been turned into UTF-8; else null.</summary>
+    internal Charset? Original { get; private init; }
 
     private Charset? forUtf8;
 

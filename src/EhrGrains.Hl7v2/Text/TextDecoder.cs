@@ -134,9 +134,10 @@ internal static class TextDecoder
             return;
         }
 
-        if (charset.HexEncoding is { } encoding)
+        // They are bytes of the set that the message came in; of UTF-16 and UTF-32 nobody writes them so.
+        if (charset.Original is { UnitBytes: 1 } original)
         {
-            var text = encoding.GetString(Convert.FromHexString(Encoding.ASCII.GetString(digits)));
+            var text = original.Encoding.GetString(Convert.FromHexString(Encoding.ASCII.GetString(digits)));
             sink.Write(Encoding.UTF8.GetBytes(text));
             return;
         }
