@@ -49,9 +49,7 @@ public sealed class Hl7Editor(Hl7Message message)
         }
 
         result.Write(text[from..]);
-        return message.Charset.Original is { } original
-            ? System.Text.Encoding.Convert(System.Text.Encoding.UTF8, original.Encoding, result.WrittenSpan.ToArray())
-            : result.WrittenSpan.ToArray();
+        return message.ToOriginal(result.WrittenSpan);
     }
 
     private Hl7Editor Replace(Hl7Address address, byte[] value)

@@ -203,6 +203,11 @@ public sealed class Hl7Message : IDisposable
         charset = set;
     }
 
+    /// <summary>Bytes made of <see cref="Text"/>, in the character set that the message came in.</summary>
+    internal byte[] ToOriginal(ReadOnlySpan<byte> made) => charset.Original is { } original
+        ? System.Text.Encoding.Convert(System.Text.Encoding.UTF8, original.Encoding, made.ToArray())
+        : made.ToArray();
+
     internal void Use(Charset set) => charset = set;
 
     internal void Warn(Hl7WarningCode code, int segment, int field, int offset)
