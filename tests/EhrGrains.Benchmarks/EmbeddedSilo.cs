@@ -44,10 +44,10 @@ internal sealed class EmbeddedSilo : IDisposable
     internal IHospitalTenantGrain Tenant(string tenant) => Grains.GetGrain<IHospitalTenantGrain>(GrainKeys.Tenant(TenantId.Parse(tenant)));
 
     /// <summary>Onboards a hospital that takes a client secret, with a budget that does not bind.</summary>
-    internal async Task OnboardAsync(SandboxSite site, CancellationToken cancellationToken)
+    internal async Task OnboardAsync(SandboxSite site, string name, CancellationToken cancellationToken)
     {
-        var tenant = Tenant(site.Tenant);
-        await tenant.RegisterAsync(Spec(site, site.Tenant), dryRun: false, cancellationToken);
+        var tenant = Tenant(name);
+        await tenant.RegisterAsync(Spec(site, name), dryRun: false, cancellationToken);
         var credential = await tenant.AddCredentialAsync(
             new NewCredential { Method = ClientAuthMethod.ClientSecretBasic, Secret = new SecretText(site.ClientSecret!) }, cancellationToken);
         await tenant.ActivateCredentialAsync(credential.Version, cancellationToken);
@@ -60,9 +60,12 @@ internal sealed class EmbeddedSilo : IDisposable
         var id = AppId.Parse(app);
         await Grains.GetGrain<IAppGrain>(GrainKeys.App(id)).RegisterAsync(
             new AppSpec { App = id, DisplayName = app, JsonWebKeySet = added.JsonWebKeySet }, cancellationToken);
-        await Tenant(tenant).GrantAsync(id, ["system/*.rs"], cancellationToken);
+        await GrantAsync(app, tenant, cancellationToken);
         return added;
     }
+
+    internal Task GrantAsync(string app, string tenant, CancellationToken cancellationToken) =>
+        Tenant(tenant).GrantAsync(AppId.Parse(app), ["system/*.rs"], cancellationToken);
 
     internal static TenantSpec Spec(SandboxSite site, string tenant) => new()
     {

@@ -9,8 +9,8 @@ namespace EhrGrains.Benchmarks;
 
 /// <summary>
 /// One live search of a page of 50 resources, from the same hospital: through our gateway (authenticated, audited, within the
-/// site budget, normalized), through YARP (the bytes passed on), and through a relay over Firely's objects. Each part is a
-/// process of its own; rounds are interleaved, and the median counts.
+/// site budget, normalized), through YARP (the bytes passed on), through the same gateway with each answer put through Firely's
+/// objects, and through a bare relay over them. Each part is a process of its own; rounds are interleaved, and the median counts.
 /// </summary>
 internal sealed class GatewayBenchmark : IAsyncDisposable
 {
@@ -46,14 +46,19 @@ internal sealed class GatewayBenchmark : IAsyncDisposable
         var (_, sites) = await StartAsync("hospitals", [siloUrl], cancellationToken);
         var site = JsonSerializer.Deserialize<SandboxSite[]>(sites)!.Single(each => each.Vendor == "oracle-health");
         var (silo, _) = await StartAsync("silo", [siloUrl, directory.File("data")], cancellationToken);
+        var objectsUrl = string.Create(CultureInfo.InvariantCulture, $"http://127.0.0.1:{Ports.Free()}");
+        var (objects, _) = await StartAsync("silo-firely", [objectsUrl, directory.File("objects")], cancellationToken);
         var origin = new Uri(site.FhirBaseUrl).GetLeftPart(UriPartial.Authority);
         var (yarp, yarpUrl) = await StartAsync("yarp", [origin], cancellationToken);
         var (firely, firelyUrl) = await StartAsync("firely", [origin], cancellationToken);
 
         using var embedded = await EmbeddedSilo.ConnectAsync(directory.File("data"), cancellationToken);
-        await embedded.OnboardAsync(site, cancellationToken);
+        await embedded.OnboardAsync(site, site.Tenant, cancellationToken);
         using var app = await embedded.AddAppAsync("bench", site.Tenant, siloUrl, cancellationToken);
-        var hospitalToken = await HospitalTokenAsync(http, site, cancellationToken);
+        using var embeddedObjects = await EmbeddedSilo.ConnectAsync(directory.File("objects"), cancellationToken);
+        await embeddedObjects.OnboardAsync(site, site.Tenant, cancellationToken);
+        using var objectsApp = await embeddedObjects.AddAppAsync("bench", site.Tenant, objectsUrl, cancellationToken);
+        var hospitalToken = await HospitalTokenAsync(http, site, "system/Observation.read", cancellationToken);
 
         var query = $"Observation?patient={site.LongChartPatientId}&category=laboratory&_count=50";
         var path = new Uri(site.FhirBaseUrl).AbsolutePath;
@@ -61,7 +66,8 @@ internal sealed class GatewayBenchmark : IAsyncDisposable
         [
             ("YARP, bytes passed on", yarp, $"{yarpUrl}{path}/{query}", () => new(hospitalToken)),
             ("our gateway", silo, $"{siloUrl}/fhir/{site.Tenant}/{query}", () => app.TokenAsync(cancellationToken)),
-            ("relay over Firely objects", firely, $"{firelyUrl}{path}/{query}", () => new(hospitalToken)),
+            ("our gateway, answers through Firely objects", objects, $"{objectsUrl}/fhir/{site.Tenant}/{query}", () => objectsApp.TokenAsync(cancellationToken)),
+            ("bare relay over Firely objects", firely, $"{firelyUrl}{path}/{query}", () => new(hospitalToken)),
         ];
         foreach (var subject in subjects)
         {
@@ -101,6 +107,11 @@ internal sealed class GatewayBenchmark : IAsyncDisposable
             // All share a working directory, and would be woken by each write to the database in it.
             ["DOTNET_hostBuilder__reloadConfigOnChange"] = "false",
         };
+        if (role == "silo-firely")
+        {
+            environment["ASPNETCORE_HOSTINGSTARTUPASSEMBLIES"] = "EhrGrains.Benchmarks";
+        }
+
         var process = await ChildProcess.StartAsync(Program, ["serve", role, .. arguments], environment, directory.File(role + ".log"), "ready", cancellationToken);
         processes.Add(process);
         var line = process.Output.Split('\n').First(each => each.StartsWith("ready", StringComparison.Ordinal));
@@ -122,12 +133,12 @@ internal sealed class GatewayBenchmark : IAsyncDisposable
         }
     }
 
-    internal static async Task<string> HospitalTokenAsync(HttpClient http, SandboxSite site, CancellationToken cancellationToken)
+    internal static async Task<string> HospitalTokenAsync(HttpClient http, SandboxSite site, string scope, CancellationToken cancellationToken)
     {
         using var request = new HttpRequestMessage(HttpMethod.Post, site.TokenUrl);
         request.Headers.Authorization = new AuthenticationHeaderValue(
             "Basic", Convert.ToBase64String(Encoding.UTF8.GetBytes($"{site.ClientId}:{site.ClientSecret}")));
-        request.Content = new FormUrlEncodedContent([new("grant_type", "client_credentials"), new("scope", "system/Observation.read")]);
+        request.Content = new FormUrlEncodedContent([new("grant_type", "client_credentials"), new("scope", scope)]);
         using var answer = await http.SendAsync(request, cancellationToken);
         var body = JsonDocument.Parse(await answer.Content.ReadAsByteArrayAsync(cancellationToken)).RootElement;
         return body.GetProperty("access_token").GetString()!;

@@ -51,7 +51,7 @@ internal static class NormalizationBenchmark
         await hospitals.StartAsync();
         var site = SandboxHost.Sites(hospitals).Single(each => each.Vendor == "oracle-health");
         using var http = new HttpClient();
-        var token = await GatewayBenchmark.HospitalTokenAsync(http, site, CancellationToken.None);
+        var token = await GatewayBenchmark.HospitalTokenAsync(http, site, "system/Observation.read", CancellationToken.None);
         http.DefaultRequestHeaders.Authorization = new("Bearer", token);
         http.DefaultRequestHeaders.Accept.ParseAdd("application/fhir+json");
         return await http.GetByteArrayAsync(new Uri($"{site.FhirBaseUrl}/Observation?patient={site.LongChartPatientId}&category=laboratory&_count=50"));

@@ -19,6 +19,7 @@ public sealed class ChildProcess : IAsyncDisposable
     private readonly StringBuilder output = new();
     private readonly StreamWriter log;
     private readonly string readyWhen;
+    private bool disposed;
 
     private ChildProcess(ProcessStartInfo start, string logFile, string readyWhen)
     {
@@ -97,6 +98,11 @@ public sealed class ChildProcess : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        if (Interlocked.Exchange(ref disposed, true))
+        {
+            return;
+        }
+
         if (!process.HasExited)
         {
             Signal(SignalContinue);
