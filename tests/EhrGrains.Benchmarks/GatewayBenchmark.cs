@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Net.Http.Headers;
 using System.Text;
 using System.Text.Json;
+using EhrGrains.Benchmarks.Peers;
 using EhrGrains.Sandbox;
 using EhrGrains.Testing;
 
@@ -47,7 +48,7 @@ internal sealed class GatewayBenchmark : IAsyncDisposable
         var site = JsonSerializer.Deserialize<SandboxSite[]>(sites)!.Single(each => each.Vendor == "oracle-health");
         var (silo, _) = await StartAsync("silo", [siloUrl, directory.File("data")], cancellationToken);
         var objectsUrl = string.Create(CultureInfo.InvariantCulture, $"http://127.0.0.1:{Ports.Free()}");
-        var (objects, _) = await StartAsync("silo-firely", [objectsUrl, directory.File("objects")], cancellationToken);
+        var (objects, _) = await StartAsync(ThroughFirely.Role, [objectsUrl, directory.File("objects")], cancellationToken);
         var origin = new Uri(site.FhirBaseUrl).GetLeftPart(UriPartial.Authority);
         var (yarp, yarpUrl) = await StartAsync("yarp", [origin], cancellationToken);
         var (firely, firelyUrl) = await StartAsync("firely", [origin], cancellationToken);
@@ -107,11 +108,6 @@ internal sealed class GatewayBenchmark : IAsyncDisposable
             // All share a working directory, and would be woken by each write to the database in it.
             ["DOTNET_hostBuilder__reloadConfigOnChange"] = "false",
         };
-        if (role == "silo-firely")
-        {
-            environment["ASPNETCORE_HOSTINGSTARTUPASSEMBLIES"] = "EhrGrains.Benchmarks";
-        }
-
         var process = await ChildProcess.StartAsync(Program, ["serve", role, .. arguments], environment, directory.File(role + ".log"), "ready", cancellationToken);
         processes.Add(process);
         var line = process.Output.Split('\n').First(each => each.StartsWith("ready", StringComparison.Ordinal));

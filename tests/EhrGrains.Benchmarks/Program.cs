@@ -72,7 +72,7 @@ static async Task ServeAsync(string role, string[] arguments)
             }
 
             break;
-        case "silo" or "silo-firely":
+        case "silo" or ThroughFirely.Role:
             await using (var silo = SiloHost.Build(
             [
                 $"--EhrGrains:DataDirectory={arguments[1]}", $"--EhrGrains:Http:Url={arguments[0]}", "--EhrGrains:Silo:Port=0",

@@ -11,8 +11,17 @@ namespace EhrGrains.Benchmarks.Peers;
 /// </summary>
 internal sealed class ThroughFirely : IHostingStartup, IStartupFilter
 {
-    /// <summary>Called where the host is told to load this assembly.</summary>
-    public void Configure(IWebHostBuilder builder) => builder.ConfigureServices(services => services.AddSingleton<IStartupFilter>(this));
+    /// <summary>The role of the process that does this.</summary>
+    internal const string Role = "silo-firely";
+
+    /// <summary>Called at the start of every silo in this program; does something in the one role only.</summary>
+    public void Configure(IWebHostBuilder builder)
+    {
+        if (Environment.GetCommandLineArgs().Contains(Role))
+        {
+            builder.ConfigureServices(services => services.AddSingleton<IStartupFilter>(this));
+        }
+    }
 
     public Action<IApplicationBuilder> Configure(Action<IApplicationBuilder> next) => app =>
     {
