@@ -8,6 +8,9 @@ namespace EhrGrains.Cli.Commands;
 /// <summary>All commands; one file for each noun.</summary>
 internal static class CommandTree
 {
+    // A listener that is ended first acknowledges what is under way, which a slow disk may hold up.
+    private static readonly TimeSpan TerminationTimeout = TimeSpan.FromSeconds(20);
+
     internal static RootCommand Build()
     {
         var root = new RootCommand("ehrgrains: onboards hospitals, rotates their credentials, queries them. docs/cli.md has the whole reference.")
@@ -35,7 +38,7 @@ internal static class CommandTree
     internal static async Task<int> RunAsync(string[] args, CancellationToken cancellationToken)
     {
         var arguments = Build().Parse(args);
-        var streams = new InvocationConfiguration { EnableDefaultExceptionHandler = false };
+        var streams = new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = TerminationTimeout };
         if (arguments.Action is not ParseErrorAction)
         {
             return await arguments.InvokeAsync(streams, cancellationToken);

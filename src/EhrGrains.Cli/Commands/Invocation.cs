@@ -30,10 +30,14 @@ internal sealed class Invocation : IAsyncDisposable
         Get(GlobalOptions.Context)
         ?? (Environment.GetEnvironmentVariable(GlobalOptions.ContextVariable) is { Length: > 0 } named ? named : GlobalOptions.ContextDefault);
 
-    internal static async Task<int> RunAsync(ParseResult arguments, Func<Invocation, Task<ExitCode>> run, CancellationToken cancellationToken)
+    internal static async Task<int> RunAsync(
+        ParseResult arguments, Func<Invocation, Task<ExitCode>> run, CancellationToken cancellationToken, bool isLimited = true)
     {
         var seconds = arguments.GetValue(GlobalOptions.TimeoutSeconds);
-        using var timeout = new CancellationTokenSource(TimeSpan.FromSeconds(seconds), TimeProvider.System);
+        var limit = isLimited || arguments.GetResult(GlobalOptions.TimeoutSeconds) is { Implicit: false }
+            ? TimeSpan.FromSeconds(seconds)
+            : Timeout.InfiniteTimeSpan;
+        using var timeout = new CancellationTokenSource(limit, TimeProvider.System);
         using var stopping = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, cancellationToken);
         await using var invocation = new Invocation(arguments, stopping.Token);
         try

@@ -35,6 +35,15 @@ internal sealed class Verb(string name, string description) : Command(name, desc
         return Runs(run);
     }
 
+    /// <summary>The same for a command that ends when the user ends it: it has no limit in time unless one is given.</summary>
+    internal Verb StreamsUntilStopped<T>(Func<Invocation, Task<ExitCode>> run)
+    {
+        Result = typeof(T);
+        IsStream = true;
+        SetAction((arguments, cancellationToken) => Invocation.RunAsync(arguments, run, cancellationToken, isLimited: false));
+        return this;
+    }
+
     internal Verb Runs(Func<Invocation, Task<ExitCode>> run)
     {
         SetAction((arguments, cancellationToken) => Invocation.RunAsync(arguments, run, cancellationToken));
