@@ -25,6 +25,7 @@ internal sealed partial class MllpIntake(MllpListener listener, FeedListener kin
     private byte[] knownParties = [];
     private FeedRoute? knownRoute;
     private string knownSender = "";
+    private bool waits;
 
     /// <summary>Takes the content of a frame, which must stay as it is until <see cref="DecideAsync"/> has ended for all its messages.</summary>
     internal void Take(ReadOnlyMemory<byte> content, List<MllpMessage> batch)
@@ -117,6 +118,7 @@ internal sealed partial class MllpIntake(MllpListener listener, FeedListener kin
 
     private MllpMessage Read(ReadOnlyMemory<byte> bytes, List<MllpMessage> batch)
     {
+        waits &= batch.Count > 0;
         var message = listener.Messages.Get();
         batch.Add(message);
         message.Read(bytes);
@@ -145,8 +147,9 @@ internal sealed partial class MllpIntake(MllpListener listener, FeedListener kin
             ReceivedAt = listener.Time.GetUtcNow(),
         };
 
-        // Messages that wait for the journal are kept one after the other: a later one must not pass one that waits.
-        message.Receipt = route.Spec.WhenUnavailable == UnavailablePolicy.Hold ? null : AppendAsync(message.Arrival);
+        // A message that would wait for the journal is kept when its turn has come, and so are those after it: none may pass it.
+        waits |= AcknowledgementRules.Decide(MllpEvent.Unavailable, message.Terms).Holds;
+        message.Receipt = waits ? null : AppendAsync(message.Arrival);
     }
 
     private static AcknowledgementDecision Decide(MllpMessage message, MllpReceipt receipt)

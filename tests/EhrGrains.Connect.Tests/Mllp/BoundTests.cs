@@ -14,23 +14,27 @@ public sealed class BoundTests
 
     [Fact]
     public async Task Who_connects_and_says_nothing_is_closed_after_the_time_for_the_first_byte() =>
-        await ExpectClosedAsync("first-byte", TimeSpan.FromMinutes(5), static _ => Task.CompletedTask);
+        await ExpectClosedAsync("first-byte", TimeSpan.FromMinutes(5), static (_, _) => Task.CompletedTask);
 
     [Fact]
     public async Task Who_sends_nothing_but_line_ends_has_not_begun() =>
-        await ExpectClosedAsync("first-byte", TimeSpan.FromMinutes(5), static sender => sender.WriteAsync(0x0D, 0x0A));
+        await ExpectClosedAsync("first-byte", TimeSpan.FromMinutes(5), static (sender, _) => sender.WriteAsync(0x0D, 0x0A));
 
     [Fact]
     public async Task Who_drips_a_frame_is_closed() =>
-        await ExpectClosedAsync("frame", TimeSpan.FromSeconds(30), static async sender =>
+        await ExpectClosedAsync("frame", TimeSpan.FromSeconds(30 + 83), static async (sender, listener) =>
         {
             await sender.AskAsync(Messages.Adt("1"));
-            await sender.WriteAsync(0x0B, (byte)'M', (byte)'S');
+            await sender.WriteAsync([0x0B, .. Encoding.ASCII.GetBytes(Messages.Header("2") + new string('x', 20_000))]);
+            while (listener.BufferedBytes == 0)
+            {
+                await Task.Yield(); // until it has been read
+            }
         });
 
     [Fact]
     public async Task Who_has_nothing_more_to_say_is_closed_after_the_idle_time() =>
-        await ExpectClosedAsync("idle", TimeSpan.FromDays(1), static sender => sender.AskAsync(Messages.Adt("1")), TimeSpan.FromMinutes(1));
+        await ExpectClosedAsync("idle", TimeSpan.FromDays(1), static (sender, _) => sender.AskAsync(Messages.Adt("1")), TimeSpan.FromMinutes(1));
 
     [Fact]
     public async Task A_large_frame_gets_the_time_that_its_size_needs()
@@ -138,8 +142,7 @@ public sealed class BoundTests
         await using (var second = await rig.ConnectAsync())
         {
             await second.AskAsync(Messages.Adt("2"));
-            await using var third = await rig.ConnectAsync();
-            (await third.FrameAsync()).ShouldBeNull();
+            await ShouldBeRefusedAsync(rig);
             second.Socket.Shutdown(System.Net.Sockets.SocketShutdown.Both);
             await second.ClosedAsync();
         }
@@ -147,13 +150,26 @@ public sealed class BoundTests
         (await first.AskAsync(Messages.Adt("3"))).Code.ShouldBe("AA");
     }
 
-    private static async Task ExpectClosedAsync(string reason, TimeSpan after, Func<Sender, Task> before, TimeSpan? step = null)
+    private static async Task ShouldBeRefusedAsync(MllpRig rig)
+    {
+        try
+        {
+            await using var third = await rig.ConnectAsync();
+            (await third.FrameAsync()).ShouldBeNull();
+        }
+        catch (System.Net.Sockets.SocketException)
+        {
+            // Reset while it was being set up.
+        }
+    }
+
+    private static async Task ExpectClosedAsync(string reason, TimeSpan after, Func<Sender, MllpListener, Task> before, TimeSpan? step = null)
     {
         var time = new FakeTimeProvider();
         await using var rig = await MllpRig.StartAsync(time: time);
         using var closed = new MetricCollector<long>(rig.Services.GetRequiredService<IMeterFactory>(), "EhrGrains", "ehrgrains.hl7.connections.closed");
         await using var sender = await rig.ConnectAsync();
-        await before(sender);
+        await before(sender, rig.Listener);
         var start = time.GetUtcNow();
         var end = sender.ClosedAsync();
         while (!end.IsCompleted)
