@@ -84,6 +84,7 @@ internal static class ListenVerb
         builder.Services.AddMllpListener();
         builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel => kestrel.Listen(ParseAddress(run), run.Get(Port), listen => Endpoint(listen, run)));
         await using var app = builder.Build();
+        await WarmUpAsync(app.Services, run.Stopping);
         await app.StartAsync(run.Stopping);
         var address = new Uri(app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First());
         run.Output.Note($"Listening on {address.Host}:{address.Port}; {(database is null ? "nothing is kept" : $"journal {run.Get(Journal)}")}. Ctrl-C ends it.");
@@ -98,6 +99,17 @@ internal static class ListenVerb
 
         await app.StopAsync(CancellationToken.None);
         return ExitCode.Ok;
+    }
+
+    // What happens once in a process (the feed's key, the first statements) is not at the cost of the first message.
+    private static async Task WarmUpAsync(IServiceProvider services, CancellationToken cancellationToken)
+    {
+        if (services.GetService<JournalReader>() is { } reader)
+        {
+            var keys = services.GetRequiredService<KeyRing>();
+            await keys.SealAsync(Open.Tenant.Value, KeyClass.Journal, default, default, cancellationToken);
+            await reader.ReadAsync(Open.Tenant, Open.Feed, 0, 1, 1, cancellationToken);
+        }
     }
 
     private static void Endpoint(ListenOptions listen, Invocation run)
