@@ -5,7 +5,9 @@ using EhrGrains.Cli.Fhir;
 using EhrGrains.Contracts;
 using EhrGrains.Contracts.Tenants;
 using EhrGrains.Silo;
+using EhrGrains.Silo.Configuration;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Options;
 
@@ -22,6 +24,7 @@ internal sealed class Demonstration(Narrator narrator, string dataDirectory, Por
     private Hospitals hospitals = null!;
     private ClusterConnection admin = null!;
     private Application app = null!;
+    private LiveFeeds feeds = null!;
     private string query = "";
 
     private string OperatorFile => Path.Combine(dataDirectory, "operator.json");
@@ -47,6 +50,7 @@ internal sealed class Demonstration(Narrator narrator, string dataDirectory, Por
             limit.CancelAfter(Timeout.InfiniteTimeSpan);
             if (!once)
             {
+                await demo.feeds.KeepSendingAsync(cancellationToken);
                 demo.SayHowToGoOn();
                 await demo.silo.WaitForShutdownAsync(cancellationToken);
             }
@@ -105,6 +109,7 @@ internal sealed class Demonstration(Narrator narrator, string dataDirectory, Por
         await narrator.StepAsync("The same as an Orleans client", () => CompareAsync(overHttp, cancellationToken));
         await narrator.StepAsync("Rotate a key under load", () => Rotation.UnderLoadAsync(admin, app, TenantOf("athenahealth"), query, cancellationToken));
         await narrator.StepAsync("A hospital says 429", () => AbsorbThrottlingAsync(cancellationToken));
+        await narrator.StepAsync("Each hospital sends its admissions and results as HL7 v2", () => feeds.ShowAsync(narrator, cancellationToken));
         await narrator.StepAsync("Verify the audit trail", () => VerifyAuditAsync(cancellationToken));
     }
 
@@ -140,10 +145,11 @@ internal sealed class Demonstration(Narrator narrator, string dataDirectory, Por
     {
         foreach (var site in hospitals.Sites)
         {
-            var tenant = await Hospitals.OnboardAsync(admin, site, cancellationToken);
+            var tenant = await hospitals.OnboardAsync(admin, site, cancellationToken);
             CheckFailedException.Unless(tenant.Lifecycle == Lifecycle.Live, $"{site.Tenant} is {tenant.Lifecycle}, not live.");
         }
 
+        feeds = new LiveFeeds(admin, hospitals, silo.Services.GetRequiredService<SiloOptions>().Mllp.Port);
         return "all three gave us a token";
     }
 

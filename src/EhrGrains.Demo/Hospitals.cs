@@ -3,6 +3,7 @@ using System.Text.Json;
 using EhrGrains.Cli.Contexts;
 using EhrGrains.Contracts;
 using EhrGrains.Contracts.Credentials;
+using EhrGrains.Contracts.Feeds;
 using EhrGrains.Contracts.Tenants;
 using EhrGrains.Sandbox;
 using Microsoft.AspNetCore.Builder;
@@ -41,11 +42,12 @@ internal sealed class Hospitals : IAsyncDisposable
     }
 
     /// <summary>Register, add a credential, try it at the hospital, open for queries: what <c>ehrgrains</c> does, by the same grain commands.</summary>
-    internal static async Task<TenantDescription> OnboardAsync(ClusterConnection cluster, SandboxSite site, CancellationToken cancellationToken)
+    internal async Task<TenantDescription> OnboardAsync(ClusterConnection cluster, SandboxSite site, CancellationToken cancellationToken)
     {
+        var receiver = await PutAsync(site, "receiver", new { }, cancellationToken);
         var grain = cluster.Tenant(TenantId.Parse(site.Tenant, null));
         var method = site.AuthMethod == "client_secret_basic" ? ClientAuthMethod.ClientSecretBasic : ClientAuthMethod.PrivateKeyJwtEs384;
-        await grain.RegisterAsync(Describe(site, method), dryRun: false, cancellationToken);
+        await grain.RegisterAsync(Describe(site, method, receiver.GetProperty("port").GetInt32()), dryRun: false, cancellationToken);
         var tenant = await grain.DescribeAsync(cancellationToken);
         if (!tenant.Credentials.Any(credential => credential.State == CredentialState.Active))
         {
@@ -61,13 +63,33 @@ internal sealed class Hospitals : IAsyncDisposable
     internal async Task ThrottleAsync(SandboxSite site, int times, CancellationToken cancellationToken)
     {
         var fault = new { Kind = "too-many-requests", Operation = "search", Times = times, RetryAfter = "1" };
-        using var response = await admin.PutAsJsonAsync($"{site.AdminUrl}/faults", new { Faults = new[] { fault } }, cancellationToken);
-        response.EnsureSuccessStatusCode();
+        await PutAsync(site, "faults", new { Faults = new[] { fault } }, cancellationToken);
     }
+
+    /// <summary>
+    /// Has a hospital send this many messages over a bad line, and waits until all are acknowledged or refused: acknowledgements get
+    /// lost, connections break in the middle of frames, and frames are oddly delimited.
+    /// </summary>
+    internal async Task<JsonElement> SendAsync(SandboxSite site, int port, string run, int count, CancellationToken cancellationToken)
+    {
+        object[] faults =
+        [
+            new { Kind = "lost-ack", Every = 20 }, new { Kind = "disconnect", Every = 25 }, new { Kind = "odd-framing", Every = 10 },
+        ];
+        await PutAsync(site, "feed", new { Host = "127.0.0.1", port, run, count, MessagesPerSecond = 0, faults }, cancellationToken);
+        return await GetAsync(site, "feed/ended", cancellationToken);
+    }
+
+    /// <summary>Has a hospital send two messages a second, as long as the demo runs.</summary>
+    internal Task KeepSendingAsync(SandboxSite site, int port, string run, CancellationToken cancellationToken) =>
+        PutAsync(site, "feed", new { Host = "127.0.0.1", port, run, MessagesPerSecond = 2 }, cancellationToken);
+
+    /// <summary>What a hospital's own listener has taken.</summary>
+    internal Task<JsonElement> ReceivedAsync(SandboxSite site, CancellationToken cancellationToken) => GetAsync(site, "receiver", cancellationToken);
 
     /// <summary>How many 429s a hospital has answered.</summary>
     internal async Task<long> CountThrottledAsync(SandboxSite site, CancellationToken cancellationToken) =>
-        (await admin.GetFromJsonAsync<JsonElement>($"{site.AdminUrl}/counters", cancellationToken)).GetProperty("throttled").GetInt64();
+        (await GetAsync(site, "counters", cancellationToken)).GetProperty("throttled").GetInt64();
 
     public async ValueTask DisposeAsync()
     {
@@ -76,7 +98,17 @@ internal sealed class Hospitals : IAsyncDisposable
         await app.DisposeAsync();
     }
 
-    private static TenantSpec Describe(SandboxSite site, ClientAuthMethod method) => new()
+    private Task<JsonElement> GetAsync(SandboxSite site, string what, CancellationToken cancellationToken) =>
+        admin.GetFromJsonAsync<JsonElement>($"{site.AdminUrl}/{what}", cancellationToken);
+
+    private async Task<JsonElement> PutAsync(SandboxSite site, string what, object settings, CancellationToken cancellationToken)
+    {
+        using var response = await admin.PutAsJsonAsync($"{site.AdminUrl}/{what}", settings, cancellationToken);
+        response.EnsureSuccessStatusCode();
+        return await response.Content.ReadFromJsonAsync<JsonElement>(cancellationToken);
+    }
+
+    private static TenantSpec Describe(SandboxSite site, ClientAuthMethod method, int receiverPort) => new()
     {
         Tenant = site.Tenant,
         DisplayName = site.DisplayName,
@@ -93,5 +125,24 @@ internal sealed class Hospitals : IAsyncDisposable
             PrivateNetworks = Loopback,
         },
         Budget = new BudgetSpec { Requests = site.RequestsPerSecond },
+        Feeds =
+        [
+            new FeedSpec
+            {
+                Feed = LiveFeeds.Inbound,
+                DisplayName = "Admissions and results",
+                Inbound = new InboundFeedSpec
+                {
+                    Match = new FeedMatch { SendingApplication = site.SendingApplication, SendingFacility = site.SendingFacility },
+                    ForwardTo = [LiveFeeds.Outbound],
+                },
+            },
+            new FeedSpec
+            {
+                Feed = LiveFeeds.Outbound,
+                DisplayName = "Everything, back to a listener at the hospital",
+                Outbound = new OutboundFeedSpec { Host = "127.0.0.1", Port = receiverPort, Tls = false, OutstandingMax = 8 },
+            },
+        ],
     };
 }

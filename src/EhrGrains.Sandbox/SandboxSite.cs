@@ -39,6 +39,12 @@ public sealed record SandboxSite
     /// <summary>Vendor settings of the connection, for example <c>practice</c>.</summary>
     public required IReadOnlyDictionary<string, string> Settings { get; init; }
 
+    /// <summary>MSH-3 of the HL7 v2 messages that it sends.</summary>
+    public required string SendingApplication { get; init; }
+
+    /// <summary>MSH-4 of the HL7 v2 messages that it sends, its first component.</summary>
+    public required string SendingFacility { get; init; }
+
     /// <summary>FHIR requests that its contract allows in any second; 0: unlimited.</summary>
     public required int RequestsPerSecond { get; init; }
 

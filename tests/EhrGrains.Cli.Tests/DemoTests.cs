@@ -27,6 +27,7 @@ public sealed class DemoTests
         }
 
         result.Output.ShouldContain(", 0 failed");
+        result.Output.ShouldContain("forwarded, in order");
         result.Output.ShouldNotContain("\u001b", Case.Sensitive, "plain where no one sits at a terminal");
         Directory.GetDirectories(temporary.Path, "ehrgrains-demo-*").ShouldBeEmpty();
     }
@@ -42,6 +43,7 @@ public sealed class DemoTests
                 "It keeps running until Ctrl+C", TestContext.Current.CancellationToken);
 
             demo.Output.ShouldContain("each as it was written");
+            demo.Output.ShouldContain("nothing is there twice");
             demo.Kill();
         }
     }

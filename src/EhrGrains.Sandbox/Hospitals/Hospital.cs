@@ -117,6 +117,8 @@ internal sealed class Hospital : IAsyncDisposable
             ClientSecret = Client.ClientSecret,
             JwksUrl = Client.JwksUrl!,
             Settings = Vendor.Facts.Settings,
+            SendingApplication = Vendor.Voice.Application,
+            SendingFacility = Vendor.Voice.Facility.Split('^')[0],
             RequestsPerSecond = Contract.RequestsPerSecond,
             SharedPatientSearch = options.Patients == 0 ? null : SearchFor(Person.Draw(options.Seed, Vendor.Facts.Vendor, 0)),
             LongChartPatientId = Enumerable.Range(0, options.Patients).FirstOrDefault(Chart.IsLong, -1) is >= 0 and var index
