@@ -128,6 +128,63 @@ public sealed class QuirkTests
     }
 
     [Fact]
+    public void Line_ends_of_three_kinds_in_one_message()
+    {
+        using var message = Hl7Message.Parse(Encoding.Latin1.GetBytes($"{Wire.Header}\r\nPID|1||7\nPV1|1|I\rOBR|1\r\n"));
+        message.SegmentCount.ShouldBe(4);
+        (message["PID-3"].GetString(), message["PV1-2"].GetString(), message["OBR-1"].GetString()).ShouldBe(("7", "I", "1"));
+    }
+
+    [Fact]
+    public void A_carriage_return_inside_a_field()
+    {
+        using var message = Wire.Message(Wire.Header, "OBX|1|ST|X||first\rsecond line||||||F", "NTE|1||n");
+        message["OBX-5"].GetString().ShouldBe("first\rsecond line");
+        message["OBX-11"].GetString().ShouldBe("F");
+        message.Codes().ShouldContain(Hl7WarningCode.LineEndInsideField);
+    }
+
+    [Theory]
+    [InlineData(@"\E\X0D0A\E\", @"\X0D0A\")]
+    [InlineData(@"\E\T\E\", @"\T\")]
+    public void Double_escaping_from_Epic_is_undone_once(string raw, string text)
+    {
+        using var message = Wire.Message(Wire.Header, "NTE|1||" + raw);
+        message["NTE-3"].GetString().ShouldBe(text);
+        message.Warnings.ShouldBeEmpty();
+    }
+
+    [Theory]
+    [InlineData(@"a\X0D\\X0A\b")]
+    [InlineData(@"a\X0D0A\b")]
+    [InlineData(@"a\X000d\\X000a\b")]
+    public void Hexadecimal_escapes_in_different_widths(string raw)
+    {
+        using var message = Wire.Message(Wire.Header, "NTE|1||" + raw);
+        message["NTE-3"].GetString().ShouldBe("a\r\nb");
+    }
+
+    [Fact]
+    public void Formatting_escapes_are_text_when_read_and_stay_in_the_source()
+    {
+        using var message = Wire.Message(Wire.Header, @"NTE|1||a\.br\\.br\b\.sp2\c\.in+4\d\H\e\N\f");
+        message["NTE-3"].GetString().ShouldBe("a\n\nb\n\ncdef");
+        Wire.Text(message["NTE-3"].Raw).ShouldBe(@"a\.br\\.br\b\.sp2\c\.in+4\d\H\e\N\f");
+        message.Warnings.ShouldBeEmpty();
+    }
+
+    [Theory]
+    [InlineData(@"C:\temp")]
+    [InlineData(@"BSV 4\5 re.")]
+    [InlineData(@"abc\")]
+    public void Stray_backslashes_are_kept(string raw)
+    {
+        using var message = Wire.Message(Wire.Header, "NTE|1||" + raw);
+        message["NTE-3"].GetString().ShouldBe(raw);
+        message.Codes().ShouldBe([Hl7WarningCode.StrayEscape]);
+    }
+
+    [Fact]
     public void A_line_end_inside_a_field()
     {
         using var message = Hl7Message.Parse(Encoding.Latin1.GetBytes(Wire.Header + "\rOBX|79|ST|X||Three polyps up to 6 \nmm in the colon||||||F\rNTE|1||n\r"));

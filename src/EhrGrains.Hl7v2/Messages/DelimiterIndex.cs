@@ -56,19 +56,17 @@ internal sealed class DelimiterIndex : IDisposable
     /// </summary>
     internal void Build(ReadOnlySpan<byte> bytes, byte field, byte escape, int from)
     {
-        Clear();
-        separators[SeparatorCount++] = 3;
         if (Vector512.IsHardwareAccelerated)
         {
-            Scan<ByteBlock512>(bytes, field, escape, from);
+            Build<ByteBlock512>(bytes, field, escape, from);
         }
         else if (Vector256.IsHardwareAccelerated)
         {
-            Scan<ByteBlock256>(bytes, field, escape, from);
+            Build<ByteBlock256>(bytes, field, escape, from);
         }
         else
         {
-            Scan<ByteBlock128>(bytes, field, escape, from);
+            Build<ByteBlock128>(bytes, field, escape, from);
         }
     }
 
@@ -92,9 +90,11 @@ internal sealed class DelimiterIndex : IDisposable
     }
 
     // Blocks of 64 bytes, the last one copied and padded. What is written at every delimiter is kept in locals.
-    private void Scan<TBlock>(ReadOnlySpan<byte> bytes, byte field, byte escape, int from)
+    internal void Build<TBlock>(ReadOnlySpan<byte> bytes, byte field, byte escape, int from)
         where TBlock : struct, IByteBlock
     {
+        Clear();
+        separators[SeparatorCount++] = 3;
         Span<byte> padded = stackalloc byte[BlockBytes];
         ref var first = ref MemoryMarshal.GetReference(bytes);
         ulong high = 0, escaped = 0;
