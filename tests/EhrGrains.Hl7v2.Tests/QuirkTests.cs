@@ -339,6 +339,26 @@ public sealed class QuirkTests
     public void What_is_no_message_is_refused(string text, Hl7Fault fault) => new Hl7Message().Read(Encoding.Latin1.GetBytes(text)).Fault.ShouldBe(fault);
 
     [Fact]
+    public void A_million_repetitions_cost_no_more_than_their_bytes()
+    {
+        var bytes = Wire.Bytes(Wire.Header, "PID|1||" + new string('~', 1_000_000), "PV1|1|I");
+        using var message = new Hl7Message();
+        message.Read(bytes).Ok.ShouldBeTrue();
+        message["PID-3"].RepetitionCount.ShouldBe(1_000_001);
+        message["PV1-2"].GetString().ShouldBe("I");
+    }
+
+    [Fact]
+    public void A_hundred_thousand_lines_in_one_field_are_one_field()
+    {
+        var text = string.Join('\n', Enumerable.Repeat("and so on", 100_000));
+        using var message = Wire.Message(Wire.Header, "OBX|1|TX|x||" + text + "||||||F");
+        message["OBX-5"].Raw.Length.ShouldBe(text.Length);
+        message["OBX-11"].GetString().ShouldBe("F");
+        message.Warnings.Count.ShouldBeLessThanOrEqualTo(1_001);
+    }
+
+    [Fact]
     public void Bounds_are_kept()
     {
         Read(new Hl7ReadOptions { BytesMax = 50 }, Wire.Bytes(Wire.Header)).ShouldBe(Hl7Fault.TooLarge);

@@ -21,9 +21,6 @@ public sealed record Hl7ReadOptions
     /// <summary>Fields in a segment. Default 2,000: senders pad with separators by the hundred.</summary>
     public int FieldsMax { get; init; } = 2_000;
 
-    /// <summary>Repetitions in a field, checked when the field is read. Default 100,000.</summary>
-    public int RepetitionsMax { get; init; } = 100_000;
-
     /// <summary>Warnings kept; further ones are counted only. Default 1,000.</summary>
     public int WarningsMax { get; init; } = 1_000;
 }

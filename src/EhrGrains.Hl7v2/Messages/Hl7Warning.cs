@@ -125,9 +125,6 @@ public enum Hl7Fault
     /// <summary>More fields in one segment than <see cref="Hl7ReadOptions.FieldsMax"/>.</summary>
     TooManyFields,
 
-    /// <summary>More repetitions in one field than <see cref="Hl7ReadOptions.RepetitionsMax"/>.</summary>
-    TooManyRepetitions,
-
     /// <summary>A second MSH: two messages in one, which <see cref="Batches.Hl7Batch"/> divides.</summary>
     SecondHeader,
 
