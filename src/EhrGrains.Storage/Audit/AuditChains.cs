@@ -66,8 +66,7 @@ internal sealed class AuditChains(Database database, KeyRing keys)
                 .With(group.Key).With(seq).With(hash).With(Seal(group.Key, seq, hash)));
         }
 
-        await session.ExecuteAsync([.. entries, .. ends], cancellationToken);
-        await session.CommitAsync(cancellationToken);
+        await session.CommitAsync([.. entries, .. ends], cancellationToken);
         foreach (var (row, seq) in committed)
         {
             row.Done.TrySetResult(seq);
@@ -118,8 +117,7 @@ internal sealed class AuditChains(Database database, KeyRing keys)
             ON CONFLICT (tenant_id) DO NOTHING
             """)
             .With(tenant).With(AuditRow.Genesis(tenant)).With(Seal(tenant, 0, AuditRow.Genesis(tenant))));
-        await session.ExecuteAsync([.. statements], cancellationToken);
-        await session.CommitAsync(cancellationToken);
+        await session.CommitAsync([.. statements], cancellationToken);
         started.UnionWith(tenants);
     }
 

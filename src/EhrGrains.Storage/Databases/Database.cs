@@ -109,9 +109,7 @@ public sealed class Database : IAsyncDisposable
     internal async Task<int> ExecuteAsync(TenantScope scope, IReadOnlyList<Statement> statements, CancellationToken cancellationToken)
     {
         await using var session = await BeginAsync(scope, cancellationToken);
-        var changed = await session.ExecuteAsync(statements, cancellationToken);
-        await session.CommitAsync(cancellationToken);
-        return changed;
+        return await session.CommitAsync(statements, cancellationToken);
     }
 
     /// <summary>
@@ -123,9 +121,7 @@ public sealed class Database : IAsyncDisposable
     {
         await using var session = await BeginAsync(relaxed, IsolationLevel.ReadCommitted, scope, cancellationToken);
         var unflushed = new Statement("SELECT set_config('synchronous_commit', 'off', true)");
-        var changed = await session.ExecuteAsync(Kind == DatabaseKind.PostgreSql ? [unflushed, .. statements] : statements, cancellationToken);
-        await session.CommitAsync(cancellationToken);
-        return changed;
+        return await session.CommitAsync(Kind == DatabaseKind.PostgreSql ? [unflushed, .. statements] : statements, cancellationToken);
     }
 
     /// <summary>Begins a transaction that writes.</summary>

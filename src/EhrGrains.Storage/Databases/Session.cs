@@ -70,19 +70,18 @@ internal sealed class Session : IAsyncDisposable
         return changed;
     }
 
-    /// <summary>Runs the last statements and commits: with PostgreSQL both in one round trip.</summary>
-    internal async Task CommitAsync(IReadOnlyList<Statement> last, CancellationToken cancellationToken)
+    /// <summary>Runs the last statements and commits: with PostgreSQL both in one round trip. Returns how many rows they changed.</summary>
+    internal async Task<int> CommitAsync(IReadOnlyList<Statement> last, CancellationToken cancellationToken)
     {
         if (connection.CanCreateBatch)
         {
             // The driver sees that the server has ended the transaction, and has nothing left to roll back.
-            await ExecuteAsync([.. last, new Statement("COMMIT")], cancellationToken);
+            return await ExecuteAsync([.. last, new Statement("COMMIT")], cancellationToken);
         }
-        else
-        {
-            await ExecuteAsync(last, cancellationToken);
-            await CommitAsync(cancellationToken);
-        }
+
+        var changed = await ExecuteAsync(last, cancellationToken);
+        await CommitAsync(cancellationToken);
+        return changed;
     }
 
     internal Task CommitAsync(CancellationToken cancellationToken) =>
