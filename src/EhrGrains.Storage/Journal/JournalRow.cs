@@ -6,7 +6,8 @@ namespace EhrGrains.Storage.Journal;
 /// <param name="message">The message.</param>
 /// <param name="identity">Keyed hash of feed, sender and control id.</param>
 /// <param name="content">Keyed hash of the bytes.</param>
-internal sealed class JournalRow(JournalMessage message, byte[] identity, byte[] content)
+/// <param name="outages">How often the journal had been unavailable when it came.</param>
+internal sealed class JournalRow(JournalMessage message, byte[] identity, byte[] content, int outages)
 {
     private readonly Lock gate = new();
     private bool abandoned;
@@ -15,6 +16,8 @@ internal sealed class JournalRow(JournalMessage message, byte[] identity, byte[]
     internal const int HashLength = 16;
 
     internal JournalMessage Message { get; } = message;
+
+    internal int Outages { get; } = outages;
 
     internal int Length { get; } = message.Message.Length;
 

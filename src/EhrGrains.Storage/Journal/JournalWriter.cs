@@ -61,6 +61,7 @@ public sealed partial class JournalWriter : IHostedService, IDisposable
     private Task probing = Task.CompletedTask;
     private long queuedBytes;
     private volatile bool available = true;
+    private volatile int outages;
 
     internal JournalWriter(Database database, KeyRing keys, TimeProvider time, StorageMetrics metrics, ILogger<JournalWriter> log)
     {
@@ -156,7 +157,12 @@ public sealed partial class JournalWriter : IHostedService, IDisposable
             var bytes = 0L;
             while (batch.Count < BatchMax && bytes < BatchBytesMax && queue.Reader.TryRead(out var row))
             {
-                if (!row.Done.Task.IsCompleted)
+                if (row.Outages != outages)
+                {
+                    // It waited while others were refused, perhaps its predecessor on the same connection: taken now, it would overtake.
+                    row.Done.TrySetException(new JournalUnavailableException("the database was away for a moment."));
+                }
+                else if (!row.Done.Task.IsCompleted)
                 {
                     batch.Add(row);
                     bytes += row.Length;
@@ -236,6 +242,7 @@ public sealed partial class JournalWriter : IHostedService, IDisposable
             if (available)
             {
                 available = false;
+                outages++;
                 LogUnavailable(log, cause);
                 probing = ProbeAsync();
             }
@@ -275,7 +282,7 @@ public sealed partial class JournalWriter : IHostedService, IDisposable
 
         var name = Encoding.UTF8.GetBytes(
             $"{message.Feed.Value}\0{message.Sender.Length}\0{message.Sender}{message.ControlId}");
-        return new JournalRow(message, Hash(key, name), Hash(key, message.Message.Span));
+        return new JournalRow(message, Hash(key, name), Hash(key, message.Message.Span), outages);
     }
 
     private static byte[] Hash(byte[] key, ReadOnlySpan<byte> value)

@@ -49,6 +49,30 @@ public abstract class JournalAvailabilityTests(DatabaseFixture fixture)
     }
 
     [Fact]
+    public async Task What_waits_behind_a_commit_that_fails_is_refused_with_it_and_so_overtakes_nothing()
+    {
+        var test = await fixture.GetAsync();
+        await using var silo = await JournalSilo.StartAsync(test);
+        var feed = new FeedKey("overtaking", "adt");
+        await silo.AppendAsync(feed, "one");
+        Task<JournalReceipt>[] appends;
+        await using (await LockAsync(test))
+        {
+            // More than one commit takes.
+            appends = [.. Enumerable.Range(0, 300).Select(i => silo.AppendAsync(feed, $"id{i}"))];
+            silo.Time.Advance(TimeSpan.FromSeconds(1));
+            await Should.ThrowAsync<JournalUnavailableException>(() => appends[0]);
+        }
+
+        foreach (var append in appends)
+        {
+            await Should.ThrowAsync<JournalUnavailableException>(() => append);
+        }
+
+        (await silo.ReadAsync(feed)).Count.ShouldBe(1);
+    }
+
+    [Fact]
     public async Task A_journal_that_can_be_written_again_is_noticed_without_traffic()
     {
         var test = await fixture.GetAsync();

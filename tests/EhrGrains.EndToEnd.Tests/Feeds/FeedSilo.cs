@@ -1,0 +1,90 @@
+using System.Globalization;
+using EhrGrains.EndToEnd.Tests.Harness;
+using EhrGrains.Storage.Databases;
+using EhrGrains.Testing;
+
+namespace EhrGrains.EndToEnd.Tests.Feeds;
+
+/// <summary>A silo in a process of its own with an MLLP listener, over either database; it can be killed and started again.</summary>
+internal sealed class FeedSilo : IAsyncDisposable
+{
+    private readonly FeedDatabase database;
+    private readonly Dictionary<string, string> settings;
+    private ChildProcess process = null!;
+
+    private FeedSilo(FeedDatabase database, Dictionary<string, string> settings)
+    {
+        this.database = database;
+        this.settings = settings;
+    }
+
+    internal int Port { get; } = Ports.Free();
+
+    internal static async Task<FeedSilo> StartAsync(FeedDatabase database, CancellationToken cancellationToken)
+    {
+        var settings = database.Kind == DatabaseKind.Sqlite ? Embedded(database) : await InClusterAsync(database, cancellationToken);
+        var silo = new FeedSilo(database, settings);
+        await silo.StartAsync(cancellationToken);
+        return silo;
+    }
+
+    /// <summary>Ends it as a power cut would, as far as the process is concerned: no handler runs, no buffer is written.</summary>
+    internal async Task KillAsync(CancellationToken cancellationToken)
+    {
+        process.Kill();
+        await process.WaitForExitAsync(cancellationToken);
+        await process.DisposeAsync();
+    }
+
+    internal async Task StartAsync(CancellationToken cancellationToken)
+    {
+        settings["EhrGrains__Mllp__Port"] = Port.ToString(CultureInfo.InvariantCulture);
+        process = await ChildProcess.StartAsync(
+            "EhrGrains.Silo.dll", [], settings, database.Directory.File("silo.log"), "The silo serves", cancellationToken);
+    }
+
+    public async ValueTask DisposeAsync() => await process.DisposeAsync();
+
+    private static Dictionary<string, string> Embedded(FeedDatabase database) => new()
+    {
+        ["EhrGrains__DataDirectory"] = database.Directory.Path,
+        ["EhrGrains__Http__Url"] = Url(),
+        ["EhrGrains__Silo__Port"] = "0",
+        ["EhrGrains__Silo__GatewayPort"] = "0",
+        ["EhrGrains__Database__ConnectionString"] = database.ConnectionString,
+        ["EhrGrains__RootKeyFile"] = database.Directory.File("root.key"),
+        ["DOTNET_gcServer"] = "0",
+    };
+
+    private static async Task<Dictionary<string, string>> InClusterAsync(FeedDatabase database, CancellationToken cancellationToken)
+    {
+        const string ClusterId = "ehrgrains-feeds";
+        var certificates = ClusterCertificates.Create(database.Directory.Path, ClusterId);
+        var url = Url();
+        using var http = new HttpClient();
+        using var administrator = new Identity("operator", "ehrgrains/operate", http, new Uri($"{url}/oauth/token"));
+        await File.WriteAllTextAsync(database.Directory.File("operator.jwks.json"), administrator.JsonWebKeySet, cancellationToken);
+        return new Dictionary<string, string>
+        {
+            ["EhrGrains__Mode"] = "Cluster",
+            ["EhrGrains__Http__Url"] = url,
+            ["EhrGrains__Http__DrainSeconds"] = "0",
+            ["EhrGrains__Silo__Address"] = "127.0.0.1",
+            ["EhrGrains__Silo__Port"] = Ports.Free().ToString(CultureInfo.InvariantCulture),
+            ["EhrGrains__Silo__GatewayPort"] = Ports.Free().ToString(CultureInfo.InvariantCulture),
+            ["EhrGrains__Database__Kind"] = "PostgreSql",
+            ["EhrGrains__Database__ConnectionString"] = database.ConnectionString,
+            ["EhrGrains__RootKeyFile"] = database.Directory.File("root.key"),
+            ["EhrGrains__Tls__Certificate"] = certificates.Certificate,
+            ["EhrGrains__Tls__Key"] = certificates.Key,
+            ["EhrGrains__Tls__Authority"] = certificates.Authority,
+            ["EhrGrains__Cluster__Id"] = ClusterId,
+            ["EhrGrains__Cluster__Service"] = ClusterId,
+            ["EhrGrains__Auth__Issuer"] = url,
+            ["EhrGrains__Bootstrap__JwksFile"] = database.Directory.File("operator.jwks.json"),
+            ["DOTNET_gcServer"] = "0",
+        };
+    }
+
+    private static string Url() => string.Create(CultureInfo.InvariantCulture, $"http://127.0.0.1:{Ports.Free()}");
+}
