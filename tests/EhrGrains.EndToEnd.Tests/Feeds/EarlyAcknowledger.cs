@@ -52,10 +52,11 @@ internal sealed class EarlyAcknowledger : IAsyncDisposable
         try
         {
             await silo.ConnectAsync(IPAddress.Loopback, siloPort, stopping.Token);
-            var discarding = silo.GetStream().CopyToAsync(Stream.Null, stopping.Token);
+            var (asking, keeping) = (sender.GetStream(), silo.GetStream());
+            var discarding = keeping.CopyToAsync(Stream.Null, stopping.Token);
             var buffer = new byte[8192];
             var length = 0;
-            while (await sender.GetStream().ReadAsync(buffer.AsMemory(length), stopping.Token) is var read and > 0)
+            while (await asking.ReadAsync(buffer.AsMemory(length), stopping.Token) is var read and > 0)
             {
                 length += read;
                 if (buffer[length - 2] != 0x1c)
@@ -65,9 +66,9 @@ internal sealed class EarlyAcknowledger : IAsyncDisposable
 
                 // Senders wait for each acknowledgement, so that what is there is one message.
                 var controlId = Encoding.ASCII.GetString(buffer, 0, length).Split('|')[9];
-                await sender.GetStream().WriteAsync(
+                await asking.WriteAsync(
                     Encoding.ASCII.GetBytes($"\x0bMSH|^~\\&|||||||ACK|1|P|2.5.1\rMSA|AA|{controlId}\r\x1c\r"), stopping.Token);
-                await silo.GetStream().WriteAsync(buffer.AsMemory(0, length), stopping.Token);
+                await keeping.WriteAsync(buffer.AsMemory(0, length), stopping.Token);
                 length = 0;
             }
 

@@ -10,7 +10,7 @@ internal sealed class FeedSilo : IAsyncDisposable
 {
     private readonly FeedDatabase database;
     private readonly Dictionary<string, string> settings;
-    private ChildProcess process = null!;
+    private ChildProcess? process;
 
     private FeedSilo(FeedDatabase database, Dictionary<string, string> settings)
     {
@@ -22,8 +22,8 @@ internal sealed class FeedSilo : IAsyncDisposable
 
     internal static async Task<FeedSilo> StartAsync(FeedDatabase database, CancellationToken cancellationToken)
     {
-        var settings = database.Kind == DatabaseKind.Sqlite ? Embedded(database) : await InClusterAsync(database, cancellationToken);
-        var silo = new FeedSilo(database, settings);
+        var environment = database.Kind == DatabaseKind.Sqlite ? Embedded(database) : await InClusterAsync(database, cancellationToken);
+        var silo = new FeedSilo(database, environment);
         await silo.StartAsync(cancellationToken);
         return silo;
     }
@@ -31,9 +31,9 @@ internal sealed class FeedSilo : IAsyncDisposable
     /// <summary>Ends it as a power cut would, as far as the process is concerned: no handler runs, no buffer is written.</summary>
     internal async Task KillAsync(CancellationToken cancellationToken)
     {
-        process.Kill();
+        process!.Kill();
         await process.WaitForExitAsync(cancellationToken);
-        await process.DisposeAsync();
+        await DisposeAsync();
     }
 
     internal async Task StartAsync(CancellationToken cancellationToken)
@@ -43,7 +43,14 @@ internal sealed class FeedSilo : IAsyncDisposable
             "EhrGrains.Silo.dll", [], settings, database.Directory.File("silo.log"), "The silo serves", cancellationToken);
     }
 
-    public async ValueTask DisposeAsync() => await process.DisposeAsync();
+    public async ValueTask DisposeAsync()
+    {
+        if (process is not null)
+        {
+            await process.DisposeAsync();
+            process = null;
+        }
+    }
 
     private static Dictionary<string, string> Embedded(FeedDatabase database) => new()
     {
