@@ -101,24 +101,31 @@ public sealed class Hl7Message : IDisposable
     /// <summary>Finds the <paramref name="occurrence"/>-th segment (from 1) with that id; false when there is none.</summary>
     public bool TryFind(string id, int occurrence, out Hl7Segment segment)
     {
-        if (id is { Length: 3 } && occurrence > 0)
+        var position = Find(id, occurrence);
+        segment = position < 0 ? default : Segment(position);
+        return position >= 0;
+    }
+
+    private int Find(string? id, int occurrence)
+    {
+        if (id is not { Length: 3 } || occurrence < 1)
         {
-            var wanted = Pack((byte)id[0], (byte)id[1], (byte)id[2]);
-            var bytes = text.Span;
-            var lines = index.Lines;
-            for (var i = 0; i < lines.Length; i++)
+            return -1;
+        }
+
+        var wanted = Pack((byte)id[0], (byte)id[1], (byte)id[2]);
+        var bytes = text.Span;
+        var lines = index.Lines;
+        for (var i = 0; i < lines.Length; i++)
+        {
+            var own = bytes.Slice(lines[i].Start, 3);
+            if (Pack(own[0], own[1], own[2]) == wanted && --occurrence == 0)
             {
-                var own = bytes.Slice(lines[i].Start, 3);
-                if (Pack(own[0], own[1], own[2]) == wanted && --occurrence == 0)
-                {
-                    segment = Segment(i);
-                    return true;
-                }
+                return i;
             }
         }
 
-        segment = default;
-        return false;
+        return -1;
     }
 
     // Ids are letters and digits: setting the bit 0x20 makes letters small and leaves digits as they are.
@@ -129,20 +136,25 @@ public sealed class Hl7Message : IDisposable
     {
         get
         {
-            if (address.Segment is null || !TryFind(address.Segment, address.Occurrence, out var segment))
+            var position = Find(address.Segment, address.Occurrence);
+            if (position < 0)
             {
                 return new Hl7Value([], Delimiters, charset);
             }
 
+            var segment = Segment(position);
             if (address.Field == 0)
             {
                 return new Hl7Value(segment.Raw, Delimiters, charset);
             }
 
+            // MSH-1 and MSH-2 divide nothing. In all others the parts are found on the bytes alone, and one view is made of the last.
             var value = segment[address.Field];
-            value = address.Repetition > 0 ? value.Repetition(address.Repetition) : value;
-            value = address.Component > 0 ? value.Component(address.Component) : value;
-            return address.Subcomponent > 0 ? value.Subcomponent(address.Subcomponent) : value;
+            var divided = segment.IsHeader && address.Field <= 2 ? default : Delimiters;
+            var raw = address.Repetition > 0 ? Hl7Value.Part(value.Raw, divided.Repetition, address.Repetition) : value.Raw;
+            raw = address.Component > 0 ? Hl7Value.Part(raw, divided.Component, address.Component) : raw;
+            raw = address.Subcomponent > 0 ? Hl7Value.Part(raw, divided.Subcomponent, address.Subcomponent) : raw;
+            return value.With(raw);
         }
     }
 

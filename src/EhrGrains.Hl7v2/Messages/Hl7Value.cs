@@ -77,20 +77,30 @@ public readonly ref struct Hl7Value
     private Hl7Value Part(byte divider, int number)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(number, 1);
-        var rest = Raw;
-        for (; number > 1; number--)
-        {
-            var at = divider == 0 ? -1 : rest.IndexOf(divider);
-            if (at < 0)
-            {
-                return With([]);
-            }
+        return With(Part(Raw, divider, number));
+    }
 
-            rest = rest[(at + 1)..];
+    /// <summary>Part <paramref name="number"/> of <paramref name="raw"/>, from 1; empty when there is none.</summary>
+    internal static ReadOnlySpan<byte> Part(ReadOnlySpan<byte> raw, byte divider, int number)
+    {
+        if (divider == 0)
+        {
+            return number == 1 ? raw : [];
         }
 
-        var end = divider == 0 ? -1 : rest.IndexOf(divider);
-        return With(end < 0 ? rest : rest[..end]);
+        for (; number > 1; number--)
+        {
+            var at = raw.IndexOf(divider);
+            if (at < 0)
+            {
+                return [];
+            }
+
+            raw = raw[(at + 1)..];
+        }
+
+        var end = raw.IndexOf(divider);
+        return end < 0 ? raw : raw[..end];
     }
 }
 
