@@ -78,7 +78,7 @@ internal static class JournalBenchmark
                 .BuildServiceProvider();
         }
 
-        private JournalWriter Writer => services.GetRequiredService<JournalWriter>();
+        internal JournalWriter Writer => services.GetRequiredService<JournalWriter>();
 
         internal static async Task<Subject> CreateAsync(DatabaseKind kind, CancellationToken cancellationToken)
         {

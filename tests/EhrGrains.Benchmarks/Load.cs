@@ -41,12 +41,18 @@ internal static partial class Load
     }
 
     // utime and stime are fields 14 and 15 of /proc/PID/stat, in ticks of 10 ms; the name before them may hold blanks.
-    private static double CpuSeconds(int processId)
+    internal static double CpuSeconds(int processId)
     {
         var stat = File.ReadAllText($"/proc/{processId}/stat");
         var fields = stat[(stat.LastIndexOf(')') + 2)..].Split(' ');
         return (long.Parse(fields[11], CultureInfo.InvariantCulture) + long.Parse(fields[12], CultureInfo.InvariantCulture)) / 100.0;
     }
+
+    /// <summary>The process's memory in use, VmRSS of /proc/PID/status.</summary>
+    internal static long ResidentBytes(int processId) =>
+        long.Parse(
+            File.ReadLines($"/proc/{processId}/status").First(static line => line.StartsWith("VmRSS:", StringComparison.Ordinal)).Split(' ', StringSplitOptions.RemoveEmptyEntries)[1],
+            CultureInfo.InvariantCulture) * 1024;
 
     private static double Number(Regex pattern, string text) =>
         pattern.Match(text) is { Success: true } match ? double.Parse(match.Groups[1].ValueSpan, CultureInfo.InvariantCulture) : 0;

@@ -4,7 +4,7 @@ using EhrGrains.Benchmarks.Peers;
 using EhrGrains.Sandbox;
 using EhrGrains.Silo;
 
-// EhrGrains.Benchmarks gateway | normalize | tenants | journal | hl7 FOLDER     prints a table of one run; docs/benchmarks.md keeps them
+// EhrGrains.Benchmarks gateway | normalize | tenants | journal | mllp | hl7 FOLDER     prints a table of one run; docs/benchmarks.md keeps them
 // EhrGrains.Benchmarks serve ROLE …                                   a part of a benchmark, in a process of its own
 if (args is ["serve", var role, .. var rest])
 {
@@ -35,22 +35,39 @@ switch (args)
     case ["hl7", var folder]:
         Table(["", "bare scan a CPU-second", "read", "ratio", "bytes", "read + 10 fields", "bytes"], Hl7Benchmark.Run(folder));
         return 0;
+    case ["mllp"]:
+        await TableAsync(["connections × outstanding", "reference a second", "listener a second", "ratio", "CPU µs", "p50 / p99 ms"], MllpBenchmark.RunAsync(stop.Token));
+        return 0;
     case ["journal"]:
         Table(["database, callers", "messages/s", "CPU µs a message", "times Mirth", "Mirth, durable"], await JournalBenchmark.RunAsync(stop.Token));
         return 0;
     default:
-        Console.Error.WriteLine("Usage: EhrGrains.Benchmarks gateway | normalize | tenants | journal | hl7 FOLDER");
+        Console.Error.WriteLine("Usage: EhrGrains.Benchmarks gateway | normalize | tenants | journal | mllp | hl7 FOLDER");
         return 2;
 }
 
 static void Table(string[] header, IEnumerable<string[]> rows)
 {
-    Console.WriteLine($"| {string.Join(" | ", header)} |");
-    Console.WriteLine($"|{string.Concat(Enumerable.Repeat("---|", header.Length))}");
+    Head(header);
     foreach (var row in rows)
     {
         Console.WriteLine($"| {string.Join(" | ", row)} |");
     }
+}
+
+static async Task TableAsync(string[] header, IAsyncEnumerable<string[]> rows)
+{
+    Head(header);
+    await foreach (var row in rows)
+    {
+        Console.WriteLine($"| {string.Join(" | ", row)} |");
+    }
+}
+
+static void Head(string[] header)
+{
+    Console.WriteLine($"| {string.Join(" | ", header)} |");
+    Console.WriteLine($"|{string.Concat(Enumerable.Repeat("---|", header.Length))}");
 }
 
 static async Task ServeAsync(string role, string[] arguments)
@@ -84,6 +101,9 @@ static async Task ServeAsync(string role, string[] arguments)
                 await silo.WaitForShutdownAsync();
             }
 
+            break;
+        case "mllp":
+            await MllpBenchmark.ServeAsync(arguments[0], arguments[1]);
             break;
         case "yarp":
             await YarpPeer.RunAsync(arguments[0]);
