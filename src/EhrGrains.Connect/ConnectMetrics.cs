@@ -61,8 +61,8 @@ public sealed class ConnectMetrics
 
     internal void PoolRetired(string reason) => pools.Add(1, new KeyValuePair<string, object?>("reason", reason));
 
-    internal void MllpMessage(string messageType, string outcome) =>
-        messages.Add(1, new TagList { { "message_type", messageType }, { "outcome", outcome } });
+    internal void MllpMessage(string messageType, string outcome) => messages.Add(
+        1, new KeyValuePair<string, object?>("message_type", messageType), new KeyValuePair<string, object?>("outcome", outcome));
 
     internal void MllpAnswered(TimeSpan duration) => acknowledgements.Record(duration.TotalSeconds);
 

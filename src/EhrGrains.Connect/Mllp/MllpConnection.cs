@@ -170,27 +170,40 @@ internal sealed partial class MllpConnection
     private async Task<bool> AnswerAsync()
     {
         Volatile.Write(ref deadline, long.MaxValue);
-        var output = connection.Transport.Output;
         var now = listener.Time.GetUtcNow();
         var started = listener.Time.GetTimestamp();
+        var answers = listener.Answers.Get();
         var goesOn = true;
         foreach (var message in batch)
         {
-            var answer = await intake.DecideAsync(message, RemoteAddress, closing);
-            if (answer is not { } decided)
+            if (message.MayWait && answers.WrittenCount > 0)
+            {
+                goesOn = await SendAsync(answers);
+            }
+
+            if (await intake.DecideAsync(message, connection.RemoteEndPoint, closing) is not { } decided)
             {
                 // Nobody knows when the journal will be back, and this sender is told nothing meanwhile: it finds the connection closed.
                 goesOn = false;
                 break;
             }
 
-            MllpIntake.Write(output, message, decided, listener.NextControlId(), now);
+            MllpIntake.Write(answers, message, decided, listener.NextControlId(), now);
         }
 
-        Set("write", Options.WriteTimeout);
-        var flushed = await output.FlushAsync(CancellationToken.None);
+        goesOn &= await SendAsync(answers);
+        listener.Answers.Return(answers);
         listener.Metrics.MllpAnswered(listener.Time.GetElapsedTime(started));
-        return goesOn && !flushed.IsCompleted && !closing.IsCancellationRequested;
+        return goesOn && !closing.IsCancellationRequested;
+    }
+
+    private async Task<bool> SendAsync(ArrayBufferWriter<byte> answers)
+    {
+        Set("write", Options.WriteTimeout);
+        var flushed = await connection.Transport.Output.WriteAsync(answers.WrittenMemory, CancellationToken.None);
+        answers.Clear();
+        Volatile.Write(ref deadline, long.MaxValue);
+        return !flushed.IsCompleted;
     }
 
     private async Task ForgetAsync()
@@ -249,9 +262,7 @@ internal sealed partial class MllpConnection
         Volatile.Write(ref deadline, listener.Time.GetTimestamp() + ticks);
     }
 
-    private string? RemoteAddress => (connection.RemoteEndPoint as IPEndPoint)?.Address.ToString();
-
-    private string Remote => RemoteAddress ?? "unknown";
+    private string Remote => (connection.RemoteEndPoint as IPEndPoint)?.Address.ToString() ?? "unknown";
 
     [LoggerMessage(4002, LogLevel.Information, "An MLLP connection from {Remote} was closed: its {Deadline} deadline was over.")]
     private static partial void ConnectionWasLate(ILogger logger, string deadline, string remote);

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Globalization;
+using System.Net;
 using System.Text;
 using EhrGrains.Contracts.Feeds;
 using EhrGrains.Hl7v2.Acknowledgements;
@@ -69,7 +70,7 @@ internal sealed partial class MllpIntake(MllpListener listener, FeedListener kin
     }
 
     /// <summary>Waits for the receipt and decides; null: the message could not be kept and its sender is not to be told.</summary>
-    internal async Task<MllpAnswer?> DecideAsync(MllpMessage message, string? remoteAddress, CancellationToken stopping)
+    internal async ValueTask<MllpAnswer?> DecideAsync(MllpMessage message, EndPoint? sender, CancellationToken stopping)
     {
         var receipt = message.Arrival is null ? default : await (message.Receipt ??= AppendAsync(message.Arrival));
         var decision = Decide(message, receipt);
@@ -83,7 +84,8 @@ internal sealed partial class MllpIntake(MllpListener listener, FeedListener kin
         listener.Metrics.MllpMessage(message.IsHl7 ? Type(message.Header.Segment(0)) : "", outcome);
         if (decision.Refusal is { } reason)
         {
-            await RefuseAsync(new MllpRefusal(reason, message.Route, kind, certificate, remoteAddress, message.Bytes.Length));
+            var address = (sender as IPEndPoint)?.Address.ToString();
+            await RefuseAsync(new MllpRefusal(reason, message.Route, kind, certificate, address, message.Bytes.Length));
         }
 
         return decision.Holds ? null : new MllpAnswer(decision, receipt.ExpectedSequence);
@@ -149,6 +151,7 @@ internal sealed partial class MllpIntake(MllpListener listener, FeedListener kin
 
         // A message that would wait for the journal is kept when its turn has come, and so are those after it: none may pass it.
         waits |= AcknowledgementRules.Decide(MllpEvent.Unavailable, message.Terms).Holds;
+        message.MayWait = waits;
         message.Receipt = waits ? null : AppendAsync(message.Arrival);
     }
 

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Collections.Concurrent;
 using System.Globalization;
 using System.Net.Sockets;
@@ -51,6 +52,10 @@ public sealed partial class MllpListener : ConnectionHandler, IDisposable
 
     internal ObjectPool<MllpMessage> Messages { get; } =
         new DefaultObjectPool<MllpMessage>(new DefaultPooledObjectPolicy<MllpMessage>(), MessagesPooledMax);
+
+    /// <summary>Where the acknowledgements of a batch are written before they go out together.</summary>
+    internal ObjectPool<ArrayBufferWriter<byte>> Answers { get; } =
+        new DefaultObjectPool<ArrayBufferWriter<byte>>(new DefaultPooledObjectPolicy<ArrayBufferWriter<byte>>());
 
     /// <summary>Bytes of frames that are buffered beyond what each connection has free.</summary>
     internal long BufferedBytes => Volatile.Read(ref bufferedBytes);

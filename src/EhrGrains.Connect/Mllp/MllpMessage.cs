@@ -32,6 +32,9 @@ internal sealed class MllpMessage
     /// <summary>To be kept; null when it is refused.</summary>
     internal MllpArrival? Arrival { get; set; }
 
+    /// <summary>It is kept only when its turn has come, which may take a while: what was decided before it is sent first.</summary>
+    internal bool MayWait { get; set; }
+
     /// <summary>The keeping under way; null when it has not begun.</summary>
     internal Task<MllpReceipt>? Receipt { get; set; }
 
@@ -55,6 +58,7 @@ internal sealed class MllpMessage
         Arrival = null;
         Receipt = null;
         Terms = default;
+        MayWait = false;
         IsHl7 = false;
     }
 

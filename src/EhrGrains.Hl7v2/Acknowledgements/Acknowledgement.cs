@@ -196,7 +196,7 @@ public static class Acknowledgement
             Raw(known ? sender[6].Raw : []);
             Raw(known ? sender[3].Raw : []);
             Raw(known ? sender[4].Raw : []);
-            Text(at.ToString("yyyyMMddHHmmss.fffzzz", CultureInfo.InvariantCulture).Replace(":", "", StringComparison.Ordinal));
+            Time(at);
             Raw([]);
             var trigger = known ? sender[9].Component(2).Raw : [];
             Type(trigger);
@@ -217,7 +217,17 @@ public static class Acknowledgement
         internal void Segment(string id)
         {
             output.Write("\r"u8);
-            output.Write(Encoding.ASCII.GetBytes(id));
+            Encoding.ASCII.GetBytes(id, output);
+        }
+
+        // DTM (HL7 v2.5.1 §2.A.22) with milliseconds and offset, which has no colon there.
+        private void Time(DateTimeOffset at)
+        {
+            Span<char> text = stackalloc char[24];
+            at.TryFormat(text, out _, "yyyyMMddHHmmss.fffzzz", CultureInfo.InvariantCulture);
+            text[22..].CopyTo(text[21..]);
+            Raw([]);
+            Write(text[..^1]);
         }
 
         // A field that held a line end (which the reader tolerates) must not end a segment here.
@@ -237,11 +247,30 @@ public static class Acknowledgement
         }
 
         // Our own words. Where the sender left no way to escape, a character of them that would divide is left out.
-        private void Write(string value)
+        private void Write(ReadOnlySpan<char> value)
         {
+            if (IsPlain(value))
+            {
+                Encoding.ASCII.GetBytes(value, output);
+                return;
+            }
+
             var own = delimiters;
-            var text = own.Escape != 0 ? value : string.Concat(value.Where(c => !own.IsDelimiter((byte)c)));
+            var text = own.Escape != 0 ? value.ToString() : string.Concat(value.ToString().Where(c => !own.IsDelimiter((byte)c)));
             output.Write(TextEncoder.Encode(text, delimiters, Charset.Utf8));
+        }
+
+        private bool IsPlain(ReadOnlySpan<char> value)
+        {
+            foreach (var c in value)
+            {
+                if (!char.IsAsciiLetterOrDigit(c) && (c is < ' ' or > '~' || delimiters.IsDelimiter((byte)c)))
+                {
+                    return false;
+                }
+            }
+
+            return true;
         }
 
         internal void Components(ReadOnlySpan<string> values)
