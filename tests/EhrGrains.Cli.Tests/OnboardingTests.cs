@@ -202,8 +202,11 @@ public sealed class OnboardingTests(RunningCluster cluster) : IClassFixture<Runn
         var text = await File.ReadAllTextAsync(Path.Combine(cluster.Directory, "deploy", "hospitals", $"{like}.yaml"), TestContext.Current.CancellationToken);
         Directory.CreateDirectory(Path.Combine(cluster.Directory, folder));
         var file = Path.Combine(folder, $"{tenant}.yaml");
-        await File.WriteAllTextAsync(
-            Path.Combine(cluster.Directory, file), edit(text.Replace($"tenant: {like}", $"tenant: {tenant}", StringComparison.Ordinal)), TestContext.Current.CancellationToken);
+
+        // Its feed has to be known from that of the tenant that it is like.
+        var own = text.Replace($"tenant: {like}", $"tenant: {tenant}", StringComparison.Ordinal)
+            .Replace("sendingFacility: ", $"sendingFacility: {tenant}-", StringComparison.Ordinal);
+        await File.WriteAllTextAsync(Path.Combine(cluster.Directory, file), edit(own), TestContext.Current.CancellationToken);
         return file;
     }
 }

@@ -12,7 +12,6 @@ namespace EhrGrains.Sandbox.Feeds;
 internal sealed class FeedScript
 {
     private const string AssignerOid = "2.16.840.1.113883.3.9999.1";
-    private const string MergeNote = "Duplicate registration";
 
     private readonly FeedVoice voice;
     private readonly IDialect dialect;
@@ -50,8 +49,8 @@ internal sealed class FeedScript
         var away = chart.FirstOrDefault(r => Type(r) == "Patient" && r != patient);
         if (away is not null)
         {
-            var merge = Segment("MRG", Identifier(away, "PI", FhirId(away)), "", "", "", "", "", Name(away));
-            yield return ("ADT^A40", Time(updated), [Event("A40", updated), Identity(), Primary(), merge, Segment("NTE", "1", "L", MergeNote)]);
+            var merge = Segment("MRG", Identifier(voice.FhirIdType, FhirId(away)), "", "", "", "", "", Name(away));
+            yield return ("ADT^A40", Time(updated), [Event("A40", updated), Identity(), Primary(), merge]);
         }
     }
 
@@ -133,7 +132,7 @@ internal sealed class FeedScript
         var phone = (string?)patient["telecom"]?[0]!["value"];
         return Segment(
             "PID", "1", "",
-            $"{Identifier(patient, "MR", (string)patient["identifier"]![0]!["value"]!)}~{Identifier(patient, voice.FhirIdType, FhirId(patient))}",
+            $"{Identifier("MR", (string)patient["identifier"]![0]!["value"]!)}~{Identifier(voice.FhirIdType, FhirId(patient))}",
             "", Name(patient), "", Time((string?)patient["birthDate"]), gender, "", "",
             Components((string?)address["line"]![0], "", (string?)address["city"], (string?)address["state"], (string?)address["postalCode"], (string?)address["country"], "H"),
             "", phone is null ? "" : Components(phone, "PRN", "PH"), "", "", "", "", "", "", "", "", "", "", "", "", "", "", "",
@@ -184,9 +183,8 @@ internal sealed class FeedScript
         yield return Segment("NTE", "1", "L", Escape("Reported by A&B Laboratory | see portal"));
     }
 
-    private string Identifier(JsonObject of, string type, string value) => Type(of) == "Patient"
-        ? $"{Escape(value)}^^^{Escape(voice.Authority)}{(type == "MR" ? $"&{AssignerOid}&ISO" : "")}^{type}"
-        : "";
+    private string Identifier(string type, string value) =>
+        $"{Escape(value)}^^^{Escape(voice.Authority)}{(type == "MR" ? $"&{AssignerOid}&ISO" : "")}^{type}";
 
     private static string Name(JsonObject of)
     {
