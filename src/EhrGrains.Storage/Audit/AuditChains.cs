@@ -6,8 +6,12 @@ using EhrGrains.Storage.Keys;
 namespace EhrGrains.Storage.Audit;
 
 /// <summary>A row that waits for its commit.</summary>
-internal sealed class PendingRow(string tenant, AuditRow draft)
+internal sealed class PendingRow(string tenant, AuditRow draft) : IQueuedRow
 {
+    public int Length => Draft.Patients.Length;
+
+    public bool IsWaitedFor => !Done.Task.IsCompleted;
+
     internal string Tenant { get; } = tenant;
 
     internal AuditRow Draft { get; } = draft;

@@ -2,7 +2,6 @@ using System.Buffers.Binary;
 using System.Data.Common;
 using System.Security.Cryptography;
 using System.Text;
-using System.Threading.Channels;
 using EhrGrains.Contracts.Audit;
 using EhrGrains.Contracts.Tenants;
 using EhrGrains.Storage.Databases;
@@ -35,20 +34,13 @@ public sealed partial class AuditLog : IHostedService, IDisposable
     private static readonly TimeSpan BatchTimeout = TimeSpan.FromSeconds(1.5);
     private static readonly TimeSpan ProbePeriod = TimeSpan.FromSeconds(1);
 
-    private readonly Channel<PendingRow> queue = Channel.CreateBounded<PendingRow>(
-        new BoundedChannelOptions(QueueMax) { SingleReader = true, FullMode = BoundedChannelFullMode.Wait });
-
-    private readonly CancellationTokenSource stopping = new();
-    private readonly Lock gate = new();
+    private readonly CommitQueue<PendingRow> queue;
     private readonly AuditChains chains;
     private readonly AuditQueries queries;
     private readonly KeyRing keys;
     private readonly TimeProvider time;
     private readonly StorageMetrics metrics;
     private readonly ILogger log;
-    private Task writing = Task.CompletedTask;
-    private Task probing = Task.CompletedTask;
-    private volatile bool available = true;
 
     internal AuditLog(Database database, KeyRing keys, TimeProvider time, StorageMetrics metrics, ILogger<AuditLog> log)
     {
@@ -58,16 +50,22 @@ public sealed partial class AuditLog : IHostedService, IDisposable
         this.time = time;
         this.metrics = metrics;
         this.log = log;
+        queue = new CommitQueue<PendingRow>(
+            new CommitBounds(QueueMax, BatchMax, long.MaxValue, ProbePeriod, BatchTimeout),
+            WriteBatchAsync,
+            chains.ProbeAsync,
+            new CommitNews(e => LogUnavailable(log, e), () => LogAvailable(log), cause => LogStillUnavailable(log, cause)),
+            time);
     }
 
     /// <summary>
     /// False from a commit that failed or was late until the trail can be written again, which is found out once a second, also
     /// without traffic.
     /// </summary>
-    public bool IsAvailable => available;
+    public bool IsAvailable => queue.IsAvailable;
 
     /// <summary>The search for a way back, while there is one.</summary>
-    internal Task Probing => probing;
+    internal Task Probing => queue.Probing;
 
     /// <summary>Appends a row; completes when it is committed, with its sequence number.</summary>
     /// <exception cref="AuditUnavailableException">It was not committed within 2 s: what it is for must not happen.</exception>
@@ -79,7 +77,7 @@ public sealed partial class AuditLog : IHostedService, IDisposable
         var outcome = "failed";
         try
         {
-            if (!queue.Writer.TryWrite(row))
+            if (!queue.TryAdd(row))
             {
                 outcome = "queue_full";
                 throw new AuditUnavailableException("too many rows wait for the database.");
@@ -92,7 +90,7 @@ public sealed partial class AuditLog : IHostedService, IDisposable
         catch (TimeoutException e)
         {
             outcome = "timeout";
-            SetUnavailable(e);
+            queue.Lost(e);
             throw new AuditUnavailableException("the database did not commit in time.", e);
         }
         finally
@@ -128,51 +126,24 @@ public sealed partial class AuditLog : IHostedService, IDisposable
     /// <summary>Starts the writer.</summary>
     public Task StartAsync(CancellationToken cancellationToken)
     {
-        writing = WriteAllAsync();
+        queue.Start();
         return Task.CompletedTask;
     }
 
     /// <summary>Writes what is queued, then ends.</summary>
-    public async Task StopAsync(CancellationToken cancellationToken)
-    {
-        queue.Writer.TryComplete();
-        await writing.WaitAsync(cancellationToken);
-        await stopping.CancelAsync();
-        await probing.WaitAsync(cancellationToken);
-    }
+    public Task StopAsync(CancellationToken cancellationToken) => queue.StopAsync(cancellationToken);
 
     /// <summary>Ends the probing of a trail that cannot be written.</summary>
-    public void Dispose() => stopping.Dispose();
+    public void Dispose() => queue.Dispose();
 
-    private async Task WriteAllAsync()
-    {
-        var batch = new List<PendingRow>(BatchMax);
-        while (await queue.Reader.WaitToReadAsync(CancellationToken.None))
-        {
-            while (batch.Count < BatchMax && queue.Reader.TryRead(out var row))
-            {
-                if (!row.Done.Task.IsCompleted)
-                {
-                    batch.Add(row);
-                }
-            }
-
-            if (batch.Count > 0)
-            {
-                await WriteBatchAsync(batch);
-                batch.Clear();
-            }
-        }
-    }
-
-    private async Task WriteBatchAsync(List<PendingRow> batch)
+    private async Task WriteBatchAsync(IReadOnlyList<PendingRow> batch)
     {
         try
         {
             using var timeout = new CancellationTokenSource(BatchTimeout, time);
             await chains.WriteAsync(batch, timeout.Token);
             metrics.AuditBatchWritten(batch.Count);
-            SetAvailable();
+            queue.Found();
         }
         catch (DbException e) when (IsDuplicate(e) && batch.Any(r => r.Tenant != batch[0].Tenant))
         {
@@ -185,50 +156,7 @@ public sealed partial class AuditLog : IHostedService, IDisposable
         catch (Exception e) when (e is not OutOfMemoryException)
         {
             AuditChains.FailAll(batch, new AuditUnavailableException("the database refused or did not answer.", e));
-            SetUnavailable(e);
-        }
-    }
-
-    private void SetAvailable()
-    {
-        lock (gate)
-        {
-            if (!available)
-            {
-                available = true;
-                LogAvailable(log);
-            }
-        }
-    }
-
-    private void SetUnavailable(Exception cause)
-    {
-        lock (gate)
-        {
-            if (available)
-            {
-                available = false;
-                LogUnavailable(log, cause);
-                probing = ProbeAsync();
-            }
-        }
-    }
-
-    private async Task ProbeAsync()
-    {
-        while (!available && !stopping.IsCancellationRequested)
-        {
-            try
-            {
-                await Task.Delay(ProbePeriod, time, stopping.Token);
-                using var timeout = new CancellationTokenSource(BatchTimeout, time);
-                await chains.ProbeAsync(timeout.Token);
-                SetAvailable();
-            }
-            catch (Exception e) when (e is not OutOfMemoryException)
-            {
-                LogStillUnavailable(log, e.GetType().Name);
-            }
+            queue.Lost(e);
         }
     }
 

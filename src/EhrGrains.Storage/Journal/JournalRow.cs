@@ -1,3 +1,4 @@
+using EhrGrains.Storage.Databases;
 using EhrGrains.Storage.Keys;
 
 namespace EhrGrains.Storage.Journal;
@@ -6,8 +7,7 @@ namespace EhrGrains.Storage.Journal;
 /// <param name="message">The message.</param>
 /// <param name="identity">Keyed hash of feed, sender and control id.</param>
 /// <param name="content">Keyed hash of the bytes.</param>
-/// <param name="outages">How often the journal had been unavailable when it came.</param>
-internal sealed class JournalRow(JournalMessage message, byte[] identity, byte[] content, int outages)
+internal sealed class JournalRow(JournalMessage message, byte[] identity, byte[] content) : IQueuedRow
 {
     private readonly Lock gate = new();
     private bool abandoned;
@@ -17,9 +17,9 @@ internal sealed class JournalRow(JournalMessage message, byte[] identity, byte[]
 
     internal JournalMessage Message { get; } = message;
 
-    internal int Outages { get; } = outages;
+    public int Length { get; } = message.Message.Length;
 
-    internal int Length { get; } = message.Message.Length;
+    public bool IsWaitedFor => !Done.Task.IsCompleted;
 
     internal byte[] Identity { get; } = identity;
 

@@ -1,7 +1,6 @@
 using System.Collections.Concurrent;
 using System.Security.Cryptography;
 using System.Text;
-using System.Threading.Channels;
 using EhrGrains.Storage.Databases;
 using EhrGrains.Storage.Keys;
 using Microsoft.Data.Sqlite;
@@ -46,22 +45,14 @@ public sealed partial class JournalWriter : IHostedService, IDisposable
 
     private static readonly TimeSpan ProbePeriod = TimeSpan.FromSeconds(0.5);
 
-    private readonly Channel<JournalRow> queue = Channel.CreateBounded<JournalRow>(
-        new BoundedChannelOptions(QueueMax) { SingleReader = true, FullMode = BoundedChannelFullMode.Wait });
-
+    private readonly CommitQueue<JournalRow> queue;
     private readonly ConcurrentDictionary<string, byte[]> hashKeys = new(StringComparer.Ordinal);
-    private readonly CancellationTokenSource stopping = new();
-    private readonly Lock gate = new();
     private readonly JournalAppender appender;
     private readonly KeyRing keys;
     private readonly TimeProvider time;
     private readonly StorageMetrics metrics;
     private readonly ILogger log;
-    private Task writing = Task.CompletedTask;
-    private Task probing = Task.CompletedTask;
     private long queuedBytes;
-    private volatile bool available = true;
-    private volatile int outages;
 
     internal JournalWriter(Database database, KeyRing keys, TimeProvider time, StorageMetrics metrics, ILogger<JournalWriter> log)
     {
@@ -70,16 +61,26 @@ public sealed partial class JournalWriter : IHostedService, IDisposable
         this.time = time;
         this.metrics = metrics;
         this.log = log;
+        queue = new CommitQueue<JournalRow>(
+            new CommitBounds(QueueMax, BatchMax, BatchBytesMax, ProbePeriod, BatchTimeout),
+            WriteBatchAsync,
+            appender.ProbeAsync,
+            new CommitNews(e => LogUnavailable(log, e), () => LogAvailable(log), cause => LogStillUnavailable(log, cause)),
+            time)
+        {
+            // Perhaps the message before it on the same connection was refused: taken afterwards, it would overtake.
+            RefuseAfterOutage = row => row.Done.TrySetException(new JournalUnavailableException("the database was away for a moment.")),
+        };
     }
 
     /// <summary>
     /// False from a commit that failed or was late until the journal can be written again, which is found out twice a second, also
     /// without traffic. Meanwhile appending fails at once.
     /// </summary>
-    public bool IsAvailable => available;
+    public bool IsAvailable => queue.IsAvailable;
 
     /// <summary>The search for a way back, while there is one.</summary>
-    internal Task Probing => probing;
+    internal Task Probing => queue.Probing;
 
     /// <summary>Appends a message; completes when it is committed and flushed to disk.</summary>
     /// <exception cref="JournalUnavailableException">It was not committed: at once when the database is known to be away, else within 2 s.</exception>
@@ -95,13 +96,13 @@ public sealed partial class JournalWriter : IHostedService, IDisposable
         var outcome = "failed";
         try
         {
-            if (!available)
+            if (!queue.IsAvailable)
             {
                 outcome = "unavailable";
                 throw new JournalUnavailableException("the database is away.");
             }
 
-            if (Interlocked.Add(ref queuedBytes, row.Length) > QueueBytesMax || !queue.Writer.TryWrite(row))
+            if (Interlocked.Add(ref queuedBytes, row.Length) > QueueBytesMax || !queue.TryAdd(row))
             {
                 outcome = "queue_full";
                 throw new JournalUnavailableException("too many messages wait for the database.");
@@ -114,7 +115,7 @@ public sealed partial class JournalWriter : IHostedService, IDisposable
         catch (TimeoutException e)
         {
             outcome = "timeout";
-            SetUnavailable(e);
+            queue.Lost(e);
             throw new JournalUnavailableException("the database did not commit in time.", e);
         }
         finally
@@ -133,60 +134,26 @@ public sealed partial class JournalWriter : IHostedService, IDisposable
     /// <summary>Starts the writer.</summary>
     public Task StartAsync(CancellationToken cancellationToken)
     {
-        writing = WriteAllAsync();
+        queue.Start();
         return Task.CompletedTask;
     }
 
     /// <summary>Writes what is queued, then ends.</summary>
-    public async Task StopAsync(CancellationToken cancellationToken)
-    {
-        queue.Writer.TryComplete();
-        await writing.WaitAsync(cancellationToken);
-        await stopping.CancelAsync();
-        await probing.WaitAsync(cancellationToken);
-    }
+    public Task StopAsync(CancellationToken cancellationToken) => queue.StopAsync(cancellationToken);
 
     /// <summary>Ends the probing of a journal that cannot be written.</summary>
-    public void Dispose() => stopping.Dispose();
+    public void Dispose() => queue.Dispose();
 
-    private async Task WriteAllAsync()
-    {
-        var batch = new List<JournalRow>(BatchMax);
-        while (await queue.Reader.WaitToReadAsync(CancellationToken.None))
-        {
-            var bytes = 0L;
-            while (batch.Count < BatchMax && bytes < BatchBytesMax && queue.Reader.TryRead(out var row))
-            {
-                if (row.Outages != outages)
-                {
-                    // It waited while others were refused, perhaps its predecessor on the same connection: taken now, it would overtake.
-                    row.Done.TrySetException(new JournalUnavailableException("the database was away for a moment."));
-                }
-                else if (!row.Done.Task.IsCompleted)
-                {
-                    batch.Add(row);
-                    bytes += row.Length;
-                }
-            }
-
-            if (batch.Count > 0)
-            {
-                await WriteBatchAsync(batch);
-                batch.Clear();
-            }
-        }
-    }
-
-    private async Task WriteBatchAsync(List<JournalRow> batch)
+    private async Task WriteBatchAsync(IReadOnlyList<JournalRow> batch)
     {
         try
         {
             using var timeout = new CancellationTokenSource(BatchTimeout + (batch.Sum(r => (long)r.Length) * TimePerByte), time);
             await appender.WriteAsync(batch, timeout.Token);
             metrics.JournalBatchWritten(batch.Count);
-            SetAvailable();
+            queue.Found();
         }
-        catch (Exception e) when (IsOfOneFeed(e) && batch.Exists(r => r.Feed != batch[0].Feed))
+        catch (Exception e) when (IsOfOneFeed(e) && batch.Any(r => r.Feed != batch[0].Feed))
         {
             // One feed's head or key was tampered with or destroyed. That must not stop the others.
             foreach (var group in batch.GroupBy(r => r.Feed))
@@ -202,7 +169,7 @@ public sealed partial class JournalWriter : IHostedService, IDisposable
         catch (Exception e) when (e is not OutOfMemoryException)
         {
             // Before the callers, so that what they send next is refused at once.
-            SetUnavailable(e);
+            queue.Lost(e);
             FailAll(batch, new JournalUnavailableException("the database refused or did not answer.", e));
         }
     }
@@ -223,50 +190,6 @@ public sealed partial class JournalWriter : IHostedService, IDisposable
         _ => false,
     };
 
-    private void SetAvailable()
-    {
-        lock (gate)
-        {
-            if (!available)
-            {
-                available = true;
-                LogAvailable(log);
-            }
-        }
-    }
-
-    private void SetUnavailable(Exception cause)
-    {
-        lock (gate)
-        {
-            if (available)
-            {
-                available = false;
-                outages++;
-                LogUnavailable(log, cause);
-                probing = ProbeAsync();
-            }
-        }
-    }
-
-    private async Task ProbeAsync()
-    {
-        while (!available && !stopping.IsCancellationRequested)
-        {
-            try
-            {
-                await Task.Delay(ProbePeriod, time, stopping.Token);
-                using var timeout = new CancellationTokenSource(BatchTimeout, time);
-                await appender.ProbeAsync(timeout.Token);
-                SetAvailable();
-            }
-            catch (Exception e) when (e is not OutOfMemoryException)
-            {
-                LogStillUnavailable(log, e.GetType().Name);
-            }
-        }
-    }
-
     /// <summary>Hashes on the caller's time, not on the writer's. The key does not come from the tenant's, which may rotate.</summary>
     private JournalRow Draft(JournalMessage message)
     {
@@ -282,7 +205,7 @@ public sealed partial class JournalWriter : IHostedService, IDisposable
 
         var name = Encoding.UTF8.GetBytes(
             $"{message.Feed.Value}\0{message.Sender.Length}\0{message.Sender}{message.ControlId}");
-        return new JournalRow(message, Hash(key, name), Hash(key, message.Message.Span), outages);
+        return new JournalRow(message, Hash(key, name), Hash(key, message.Message.Span));
     }
 
     private static byte[] Hash(byte[] key, ReadOnlySpan<byte> value)
