@@ -77,7 +77,7 @@ public sealed partial class AuditLog : IHostedService, IDisposable
         var outcome = "failed";
         try
         {
-            if (!queue.TryAdd(row))
+            if (!queue.TryAdd(row, queue.Outages))
             {
                 outcome = "queue_full";
                 throw new AuditUnavailableException("too many rows wait for the database.");

@@ -54,8 +54,13 @@ internal sealed class CommitQueue<TRow>(
     /// <summary>The search for a way back, while there is one.</summary>
     internal Task Probing { get; private set; } = Task.CompletedTask;
 
-    /// <summary>False when too many wait already.</summary>
-    internal bool TryAdd(TRow row) => queue.Writer.TryWrite((row, outages));
+    /// <summary>How often the database has been lost so far; to be read before it is looked whether it is available.</summary>
+    internal int Outages => outages;
+
+    /// <summary>Adds a row; false when too many wait already.</summary>
+    /// <param name="row">The row.</param>
+    /// <param name="since">The <see cref="Outages"/> when the row came.</param>
+    internal bool TryAdd(TRow row, int since) => queue.Writer.TryWrite((row, since));
 
     internal void Start() => writing = WriteAllAsync();
 

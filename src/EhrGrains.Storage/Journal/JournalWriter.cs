@@ -91,6 +91,7 @@ public sealed partial class JournalWriter : IHostedService, IDisposable
         ArgumentOutOfRangeException.ThrowIfGreaterThan(message.Message.Length, MessageBytesMax, nameof(message));
         ArgumentOutOfRangeException.ThrowIfLessThan(message.RetentionDays, 1, nameof(message));
         ArgumentOutOfRangeException.ThrowIfGreaterThan(message.RetentionDays, Segments.RetentionDaysMax, nameof(message));
+        var outages = queue.Outages;
         var start = time.GetTimestamp();
         var row = Draft(message);
         var outcome = "failed";
@@ -102,7 +103,7 @@ public sealed partial class JournalWriter : IHostedService, IDisposable
                 throw new JournalUnavailableException("the database is away.");
             }
 
-            if (Interlocked.Add(ref queuedBytes, row.Length) > QueueBytesMax || !queue.TryAdd(row))
+            if (Interlocked.Add(ref queuedBytes, row.Length) > QueueBytesMax || !queue.TryAdd(row, outages))
             {
                 outcome = "queue_full";
                 throw new JournalUnavailableException("too many messages wait for the database.");
