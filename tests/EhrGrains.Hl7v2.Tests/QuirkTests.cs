@@ -339,6 +339,17 @@ public sealed class QuirkTests
     public void What_is_no_message_is_refused(string text, Hl7Fault fault) => new Hl7Message().Read(Encoding.Latin1.GetBytes(text)).Fault.ShouldBe(fault);
 
     [Fact]
+    public void A_header_named_in_a_text_is_none()
+    {
+        var bytes = Encoding.Latin1.GetBytes($"MSH-7 is local time, see MSH-12.\r{Wire.Header}\rNTE|1||so:\rMSH-7 is empty\rPID|1\r");
+        var part = Hl7Batch.Divide(bytes).Single(part => part.Kind == Hl7PartKind.Message);
+        using var message = Hl7Message.Parse(bytes.AsMemory(part.Start, part.Length));
+        message["NTE-3"].GetString().ShouldBe("so:\rMSH-7 is empty");
+        using var whole = Hl7Message.Parse(bytes);
+        (whole["MSH-10"].GetString(), whole.SegmentCount).ShouldBe(("42", 3));
+    }
+
+    [Fact]
     public void A_million_repetitions_cost_no_more_than_their_bytes()
     {
         var bytes = Wire.Bytes(Wire.Header, "PID|1||" + new string('~', 1_000_000), "PV1|1|I");

@@ -147,7 +147,8 @@ public static class Hl7Batch
         }
 
         var id = text[..3];
-        Hl7PartKind? kind = Is(id, "MSH") && text.Length > 4 ? Hl7PartKind.Message
+        // "MSH-7 is empty" in a text begins no message: a header states delimiters.
+        Hl7PartKind? kind = Is(id, "MSH") && Delimiters.TryRead(text, out _, out _) ? Hl7PartKind.Message
             : Is(id, "FHS") || Is(id, "BHS") ? Hl7PartKind.Header
             : Is(id, "BTS") || Is(id, "FTS") ? Hl7PartKind.Trailer
             : null;

@@ -155,7 +155,8 @@ internal static class MessageReader
 
     private static bool IsCapitalOrDigit(byte b) => char.IsAsciiLetterUpper((char)b) || char.IsAsciiDigit((char)b);
 
-    private static bool IsMessageHeader(ReadOnlySpan<byte> line) => (line[0] | 0x20) == 'm' && Hl7Segment.IsHeaderId(line[..3]);
+    private static bool IsMessageHeader(ReadOnlySpan<byte> line) =>
+        (line[0] | 0x20) == 'm' && Hl7Segment.IsHeaderId(line[..3]) && Delimiters.TryRead(line, out _, out _);
 
     /// <summary>UTF-16 or UTF-32, told by its byte order mark or by how MSH looks in it; null for sets of single bytes.</summary>
     internal static Charset? WideSet(ReadOnlySpan<byte> bytes) => bytes switch
@@ -249,20 +250,27 @@ internal static class HeaderSearch
         return exact >= 0 ? exact : Find(window, "msh"u8);
     }
 
+    // The first that states delimiters: "see MSH-7" may stand in a text before. Else the first at all, to be named as bad.
     private static int Find(ReadOnlySpan<byte> text, ReadOnlySpan<byte> id)
     {
+        var bad = -1;
         for (var from = 0; ;)
         {
             var at = text[from..].IndexOf(id);
             if (at < 0)
             {
-                return -1;
+                return bad;
             }
 
             at += from;
             if (at + 3 < text.Length && !char.IsAsciiLetterOrDigit((char)text[at + 3]) && (at == 0 || BeginsHere(text[at - 1])))
             {
-                return at;
+                if (Delimiters.TryRead(text[at..], out _, out _))
+                {
+                    return at;
+                }
+
+                bad = bad < 0 ? at : bad;
             }
 
             from = at + 3;
