@@ -61,14 +61,18 @@ public sealed class QuirkTests
     }
 
     [Theory]
-    [InlineData("utf-16BE")]
-    [InlineData("utf-16")]
-    [InlineData("utf-32")]
-    [InlineData("utf-32BE")]
-    public void Wide_characters_are_divided_into_messages_and_read(string name)
+    [InlineData("utf-16BE", true)]
+    [InlineData("utf-16BE", false)]
+    [InlineData("utf-16", true)]
+    [InlineData("utf-16", false)]
+    [InlineData("utf-32", true)]
+    [InlineData("utf-32", false)]
+    [InlineData("utf-32BE", true)]
+    [InlineData("utf-32BE", false)]
+    public void Wide_characters_are_divided_into_messages_and_read(string name, bool mark)
     {
         var encoding = Encoding.GetEncoding(name);
-        byte[] bytes = [.. encoding.GetPreamble(), .. encoding.GetBytes($"{Wire.Header}\rPID|1||7||Łódź^X\r{Wire.Header}\rPID|1||8\r")];
+        byte[] bytes = [.. mark ? encoding.GetPreamble() : [], .. encoding.GetBytes($"FHS|^~\\&\r{Wire.Header}\rPID|1||7||Łódź^X\r{Wire.Header}\rPID|1||8\r")];
         var ids = Hl7Batch.Divide(bytes).Where(part => part.Kind == Hl7PartKind.Message)
             .Select(part => Hl7Message.Parse(bytes.AsMemory(part.Start, part.Length))["PID-3"].GetString());
         ids.ShouldBe(["7", "8"]);

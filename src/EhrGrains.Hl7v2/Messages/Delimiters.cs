@@ -21,8 +21,8 @@ public readonly record struct Delimiters(byte Field, byte Component, byte Repeti
             || value == Truncation);
 
     /// <summary>
-    /// Reads MSH-1 and MSH-2. <paramref name="header"/> begins at <c>MSH</c> (or FHS, BHS). Two faults are passed over and reported
-    /// in <paramref name="odd"/>: an escape character that stands twice (<c>^~\\&amp;</c>, out of a program's source), and anything
+    /// Reads MSH-1 and MSH-2. <paramref name="header"/> begins at <c>MSH</c> (or FHS, BHS). Faults are passed over and reported in
+    /// <paramref name="odd"/>: NULs, an escape character that stands twice (<c>^~\\&amp;</c>, out of a program's source), and anything
     /// that cannot divide after the second character (<c>^~\&amp;amp;</c>, out of XML). An empty MSH-2 means the recommended ones.
     /// </summary>
     internal static bool TryRead(ReadOnlySpan<byte> header, out Delimiters delimiters, out bool odd)
@@ -49,7 +49,7 @@ public readonly record struct Delimiters(byte Field, byte Component, byte Repeti
         var count = 0;
         foreach (var b in stated)
         {
-            if (count == 3 && b == encoding[2])
+            if (b == 0 || (count == 3 && b == encoding[2]))
             {
                 odd = true;
             }

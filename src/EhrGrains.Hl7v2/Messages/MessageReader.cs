@@ -158,15 +158,30 @@ internal static class MessageReader
     private static bool IsMessageHeader(ReadOnlySpan<byte> line) =>
         (line[0] | 0x20) == 'm' && Hl7Segment.IsHeaderId(line[..3]) && Delimiters.TryRead(line, out _, out _);
 
-    /// <summary>UTF-16 or UTF-32, told by its byte order mark or by how MSH looks in it; null for sets of single bytes.</summary>
+    /// <summary>UTF-16 or UTF-32, told by its byte order mark or by how a header looks in it; null for sets of single bytes.</summary>
     internal static Charset? WideSet(ReadOnlySpan<byte> bytes) => bytes switch
     {
-        [0, 0, 0xFE, 0xFF, ..] or [0, 0, 0, (byte)'M', ..] => Charset.BigEndianUtf32,
-        [0xFF, 0xFE, 0, 0, ..] or [(byte)'M', 0, 0, 0, ..] => Charset.LittleEndianUtf32,
-        [0xFE, 0xFF, ..] or [0, (byte)'M', 0, (byte)'S', ..] => Charset.BigEndianUtf16,
-        [0xFF, 0xFE, ..] or [(byte)'M', 0, (byte)'S', 0, ..] => Charset.LittleEndianUtf16,
+        [0, 0, 0xFE, 0xFF, ..] => Charset.BigEndianUtf32,
+        [0xFF, 0xFE, 0, 0, ..] => Charset.LittleEndianUtf32,
+        [0xFE, 0xFF, ..] => Charset.BigEndianUtf16,
+        [0xFF, 0xFE, ..] => Charset.LittleEndianUtf16,
+        [0, _, ..] or [_, 0, ..] => WideHeader(bytes[..Math.Min(bytes.Length, HeaderSearchMax)]),
         _ => null,
     };
+
+    private static Charset? WideHeader(ReadOnlySpan<byte> window)
+    {
+        foreach (var set in (ReadOnlySpan<Charset>)[Charset.BigEndianUtf32, Charset.LittleEndianUtf32, Charset.BigEndianUtf16, Charset.LittleEndianUtf16])
+        {
+            var at = window.IndexOf(set.Encoding.GetBytes("MSH"));
+            if (at >= 0 && at % set.UnitBytes == 0)
+            {
+                return set;
+            }
+        }
+
+        return null;
+    }
 
     private static byte[] ToUtf8(ReadOnlySpan<byte> bytes, Charset set) =>
         Encoding.UTF8.GetBytes(set.Encoding.GetString(bytes).TrimStart('\uFEFF'));
