@@ -3,6 +3,7 @@ using System.Net.Http.Json;
 using System.Text;
 using System.Text.Json.Nodes;
 using EhrGrains.Hl7v2.Messages;
+using EhrGrains.Hl7v2.Tables;
 
 namespace EhrGrains.Sandbox.Tests;
 
@@ -28,6 +29,7 @@ public sealed class FeedTests(Hospitals hospitals) : IClassFixture<Hospitals>
             // athenahealth's MSH-18 is empty, though names are not ASCII.
             using var message = Hl7Message.Parse(bytes, vendor == "athenahealth" ? Hl7ReadOptions.Tolerant : Hl7ReadOptions.Strict);
             message.Warnings.ShouldAllBe(warning => warning.Code == Hl7WarningCode.CharacterSetMismatch, Encoding.UTF8.GetString(bytes));
+            Hl7Conformance.Check(message).ShouldBeEmpty(Encoding.UTF8.GetString(bytes));
             (message["MSH-3"].GetString(), message["MSH-4.1"].GetString()).ShouldBe((application, facility));
             triggers.Add(message["MSH-9.2"].GetString());
             var patient = patients[message["PID-3[1].1"].GetString()];

@@ -106,8 +106,7 @@ internal sealed class FeedScript
         {
             segments.AddRange(Known("AllergyIntolerance", (i, r) => Segment("AL1", i, "DA", Code(r["code"], 0, "SCT"), Severity(r))));
             segments.AddRange(Known("Condition", (i, r) => Segment("DG1", i, "", Code(r["code"], 1, "I10"), "", Time((string?)r["recordedDate"]), "F")));
-            segments.AddRange(Known("Coverage", (i, r) => Segment(
-                "IN1", i, "", "", Components((string?)r["payor"]![0]!["display"]), "", "", "", "", "", "", "", Time((string?)r["period"]!["start"]))));
+            segments.AddRange(Known("Coverage", Insurance));
         }
 
         if (voice.OwnSegment is { } own)
@@ -116,6 +115,16 @@ internal sealed class FeedScript
         }
 
         return ($"ADT^{trigger}", Time(at), segments);
+    }
+
+    private string Insurance(string number, JsonObject coverage)
+    {
+        var fields = new string?[36];
+        (fields[0], fields[1], fields[2]) = (number, "STD", "PAYER");
+        fields[3] = Components((string?)coverage["payor"]![0]!["display"]);
+        fields[11] = Time((string?)coverage["period"]!["start"]);
+        fields[35] = Escape((string?)coverage["subscriberId"]);
+        return Segment("IN1", fields);
     }
 
     private IEnumerable<string> Known(string type, Func<string, JsonObject, string> write) =>
