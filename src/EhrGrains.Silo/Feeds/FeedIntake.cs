@@ -57,6 +57,7 @@ internal sealed class FeedIntake(FeedDirectory directory, FeedNudges nudges, Jou
         JournalDisposition.Appended => MllpOutcome.Appended,
         JournalDisposition.Duplicate => MllpOutcome.Duplicate,
         JournalDisposition.ControlIdReused => MllpOutcome.ControlIdReused,
+        JournalDisposition.SequenceAnswered => MllpOutcome.SequenceAnswered,
         _ => MllpOutcome.OutOfSequence,
     };
 
