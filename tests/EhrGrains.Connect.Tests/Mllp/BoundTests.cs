@@ -88,7 +88,7 @@ public sealed class BoundTests
         var frame = Sender.Frame(Messages.Adt("1") + "OBX|1|TX|||" + new string('x', 3 * 1024 * 1024 / 2) + "\r");
         await first.WriteAsync(frame[..^10]);
         (await small.AskAsync(Messages.Adt("s"))).Code.ShouldBe("AA");
-        await FloodAsync(second, 1L << 30);
+        (await FloodAsync(second, 1L << 30)).ShouldBeLessThan(32L << 20); // long before the bound of a frame
         await second.ClosedAsync();
         (await small.AskAsync(Messages.Adt("t"))).Code.ShouldBe("AA");
         await first.WriteAsync(frame[^10..]);
@@ -131,6 +131,22 @@ public sealed class BoundTests
         await using var sender = await rig.ConnectAsync();
         (await sender.AskAsync(Messages.Header(new string('7', 1_000_000)))).Code.ShouldBe("AR");
         (await sender.AskAsync(Messages.Adt("1"))).Code.ShouldBe("AA");
+    }
+
+    [Fact]
+    public async Task A_sender_that_does_not_read_its_acknowledgements_is_closed()
+    {
+        await using var rig = await MllpRig.StartAsync(options: static options => options.WriteTimeout = TimeSpan.FromSeconds(1));
+        using var closed = new MetricCollector<long>(rig.Services.GetRequiredService<IMeterFactory>(), "EhrGrains", "ehrgrains.hl7.connections.closed");
+        await using var sender = await rig.ConnectAsync();
+        await using var neighbour = await rig.ConnectAsync();
+        var frames = (byte[])[.. Enumerable.Range(0, 500).SelectMany(i => Sender.Frame(Messages.Header($"{i}")))];
+        while (await TryWriteAsync(sender, frames))
+        {
+        }
+
+        closed.GetMeasurementSnapshot().ShouldHaveSingleItem().Tags["reason"].ShouldBe("write");
+        (await neighbour.AskAsync(Messages.Adt("n"))).Code.ShouldBe("AA");
     }
 
     [Fact]
