@@ -39,7 +39,7 @@ switch (args)
         await TableAsync(["connections × outstanding", "reference a second", "listener a second", "ratio", "CPU µs", "p50 / p99 ms"], MllpBenchmark.RunAsync(stop.Token));
         return 0;
     case ["journal"]:
-        Table(["database, callers", "messages/s", "CPU µs a message", "times Mirth", "Mirth, durable"], await JournalBenchmark.RunAsync(stop.Token));
+        Table(["database, callers", "messages/s", "CPU µs a message", "times Mirth", "Mirth, durable", "refused"], await JournalBenchmark.RunAsync(stop.Token));
         return 0;
     default:
         Console.Error.WriteLine("Usage: EhrGrains.Benchmarks gateway | normalize | tenants | journal | mllp | hl7 FOLDER");

@@ -80,7 +80,10 @@ internal sealed class SqliteDataSource(string connectionString, SemaphoreSlim ga
             command.CommandText = use switch
             {
                 SqliteUse.Read => "PRAGMA busy_timeout=2000; PRAGMA query_only=1;",
-                SqliteUse.Write => "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA busy_timeout=2000; PRAGMA foreign_keys=ON;",
+
+                // 32 MB of pages: the journal finds repetitions by an index that is written all over.
+                SqliteUse.Write => "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA busy_timeout=2000; PRAGMA foreign_keys=ON; " +
+                    "PRAGMA cache_size=-32768;",
                 _ => "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA busy_timeout=2000; PRAGMA foreign_keys=ON;",
             };
             command.ExecuteNonQuery();

@@ -37,8 +37,7 @@ public sealed partial class JournalWriter : IHostedService, IDisposable
     /// <summary>How long a caller waits: the listener promises its negative acknowledgement within 2 s.</summary>
     private static readonly TimeSpan AppendTimeout = TimeSpan.FromSeconds(1.8);
 
-    /// <summary>Half of it: who comes just after a batch has begun still sees the end of the next one.</summary>
-    private static readonly TimeSpan BatchTimeout = TimeSpan.FromSeconds(0.9);
+    private static readonly TimeSpan BatchTimeout = TimeSpan.FromSeconds(1.5);
 
     /// <summary>What a long message is given more, per byte: a disk that writes 16 MB/s.</summary>
     private static readonly TimeSpan TimePerByte = TimeSpan.FromSeconds(1) / 16_000_000;

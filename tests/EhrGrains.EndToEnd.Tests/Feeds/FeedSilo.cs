@@ -28,6 +28,26 @@ internal sealed class FeedSilo : IAsyncDisposable
         return silo;
     }
 
+    /// <summary>Another silo of the same cluster.</summary>
+    internal async Task<FeedSilo> StartSiblingAsync(CancellationToken cancellationToken)
+    {
+        var sibling = new FeedSilo(
+            database,
+            new Dictionary<string, string>(settings)
+            {
+                ["EhrGrains__Http__Url"] = Url(),
+                ["EhrGrains__Silo__Port"] = Ports.Free().ToString(CultureInfo.InvariantCulture),
+                ["EhrGrains__Silo__GatewayPort"] = Ports.Free().ToString(CultureInfo.InvariantCulture),
+            });
+        await sibling.StartAsync(cancellationToken);
+        return sibling;
+    }
+
+    /// <summary>From here on it sleeps, in the middle of whatever it did.</summary>
+    internal void Sleep() => process!.Stop();
+
+    internal void Wake() => process!.Continue();
+
     /// <summary>Ends it as a power cut would, as far as the process is concerned: no handler runs, no buffer is written.</summary>
     internal async Task KillAsync(CancellationToken cancellationToken)
     {
@@ -40,7 +60,7 @@ internal sealed class FeedSilo : IAsyncDisposable
     {
         settings["EhrGrains__Mllp__Port"] = Port.ToString(CultureInfo.InvariantCulture);
         process = await ChildProcess.StartAsync(
-            "EhrGrains.Silo.dll", [], settings, database.Directory.File("silo.log"), "The silo serves", cancellationToken);
+            "EhrGrains.Silo.dll", [], settings, database.Directory.File($"silo-{Port}.log"), "The silo serves", cancellationToken);
     }
 
     public async ValueTask DisposeAsync()

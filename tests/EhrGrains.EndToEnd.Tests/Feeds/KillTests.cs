@@ -44,6 +44,31 @@ public sealed class KillTests(ITestOutputHelper output)
     }
 
     [Fact]
+    public async Task A_silo_that_sleeps_under_its_senders_holds_up_no_feed_and_wakes_to_nothing_wrong()
+    {
+        await using var database = await FeedDatabase.CreateAsync(DatabaseKind.PostgreSql, Cancelled);
+        await database.RegisterAsync(Feeds, Cancelled);
+        await using var waking = await FeedSilo.StartAsync(database, Cancelled);
+        await using var sleeping = await waking.StartSiblingAsync(Cancelled);
+
+        // Each feed has senders at both silos.
+        var senders = Enumerable.Range(0, Senders).Select(i => new MllpSender(
+            i, FeedDatabase.Facility(i % Feeds), i / Feeds % 2 == 0 ? waking.Port : sleeping.Port)).ToArray();
+        var (here, there) = (senders.Where((_, i) => i / Feeds % 2 == 0).ToArray(), senders.Where((_, i) => i / Feeds % 2 == 1).ToArray());
+        using var enough = CancellationTokenSource.CreateLinkedTokenSource(Cancelled);
+        var sending = Task.WhenAll(senders.Select(sender => sender.RunAsync(enough.Token)));
+        await WaitUntilAsync(there, AcknowledgedBetweenKills);
+        sleeping.Sleep();
+        await WaitUntilAsync(here, here.Sum(sender => sender.Acknowledged) + AcknowledgedBetweenKills);
+        sleeping.Wake();
+        await WaitUntilAsync(there, there.Sum(sender => sender.Acknowledged) + AcknowledgedBetweenKills);
+        await enough.CancelAsync();
+        await sending;
+
+        (await FindWrongAsync(database, senders)).ShouldBeEmpty();
+    }
+
+    [Fact]
     public async Task An_acknowledgement_before_the_commit_is_found_by_the_same_test()
     {
         await using var database = await FeedDatabase.CreateAsync(DatabaseKind.Sqlite, Cancelled);

@@ -60,7 +60,7 @@ public abstract class JournalAvailabilityTests(DatabaseFixture fixture)
         {
             // More than one commit takes.
             appends = [.. Enumerable.Range(0, 300).Select(i => silo.AppendAsync(feed, $"id{i}"))];
-            silo.Time.Advance(TimeSpan.FromSeconds(1));
+            silo.Time.Advance(TimeSpan.FromSeconds(1.6));
             await Should.ThrowAsync<JournalUnavailableException>(() => appends[0]);
         }
 
