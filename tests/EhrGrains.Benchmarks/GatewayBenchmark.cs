@@ -108,6 +108,13 @@ internal sealed class GatewayBenchmark : IAsyncDisposable
             // All share a working directory, and would be woken by each write to the database in it.
             ["DOTNET_hostBuilder__reloadConfigOnChange"] = "false",
         };
+        if (role.StartsWith("silo", StringComparison.Ordinal))
+        {
+            // As the silo's own program has them.
+            environment["DOTNET_TieredPGO"] = "0";
+            environment["DOTNET_GCLOHThreshold"] = "100000";
+        }
+
         var process = await ChildProcess.StartAsync(Program, ["serve", role, .. arguments], environment, directory.File(role + ".log"), "ready", cancellationToken);
         processes.Add(process);
         var line = process.Output.Split('\n').First(each => each.StartsWith("ready", StringComparison.Ordinal));
