@@ -32,9 +32,11 @@ namespace EhrGrains.Cli.Hl7;
 /// <param name="Bytes">Its size.</param>
 internal sealed record Hl7Heard(DateTimeOffset At, string Verdict, string? Type, long? Position, string? ControlId, long Bytes)
 {
-    internal string ToLine() => string.Create(
-        CultureInfo.InvariantCulture,
-        $"{At:HH:mm:ss.fff} {Verdict,-12} {Type,-5} {(Position is { } position ? $"#{position}" : $"id {ControlId ?? "none"}")} {Bytes} bytes");
+    internal string ToLine()
+    {
+        var which = Position is { } position ? $"#{position}" : $"id {ControlId ?? "none"}";
+        return string.Create(CultureInfo.InvariantCulture, $"{At:HH:mm:ss.fff} {Verdict,-12} {Type,-5} {which} {Bytes} bytes");
+    }
 }
 
 /// <summary>
@@ -48,7 +50,12 @@ internal static class ListenVerb
     private static readonly FeedRoute Open = new(
         TenantId.Parse("local", null), FeedId.Parse("listen", null), new InboundFeedSpec { Match = new FeedMatch() });
 
-    private static readonly Option<int> Port = new("--port") { Description = "TCP port; 0: a free one.", HelpName = "PORT", DefaultValueFactory = _ => 2575 };
+    private static readonly Option<int> Port = new("--port")
+    {
+        Description = "TCP port; 0: a free one.",
+        HelpName = "PORT",
+        DefaultValueFactory = _ => 2575,
+    };
 
     private static readonly Option<string> Address = new("--address")
     {
@@ -69,7 +76,9 @@ internal static class ListenVerb
     private static readonly Option<string?> Key = TlsFiles.Option("--key", "Its private key, PEM.");
 
     internal static Verb Build() => new Verb(
-        "listen", "Listens for MLLP, keeps and acknowledges every message, and prints a line for each. Ends with Ctrl-C, when what is under way is acknowledged.")
+        "listen",
+        "Listens for MLLP, keeps and acknowledges every message, and prints a line for each. "
+            + "Ends with Ctrl-C, when what is under way is acknowledged.")
     {
         Port, Address, Journal, Certificate, Key,
     }.StreamsUntilStopped<Hl7Heard>(RunAsync);
@@ -82,12 +91,14 @@ internal static class ListenVerb
         builder.Services.AddLogging();
         builder.Services.AddSingleton(provider => Receiver(run.Output, provider.GetService<JournalWriter>()));
         builder.Services.AddMllpListener();
-        builder.WebHost.UseKestrelCore().ConfigureKestrel(kestrel => kestrel.Listen(ParseAddress(run), run.Get(Port), listen => Endpoint(listen, run)));
+        builder.WebHost.UseKestrelCore().ConfigureKestrel(
+            kestrel => kestrel.Listen(ParseAddress(run), run.Get(Port), listen => Endpoint(listen, run)));
         await using var app = builder.Build();
         await WarmUpAsync(app.Services, run.Stopping);
         await app.StartAsync(run.Stopping);
         var address = new Uri(app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First());
-        run.Output.Note($"Listening on {address.Host}:{address.Port}; {(database is null ? "nothing is kept" : $"journal {run.Get(Journal)}")}. Ctrl-C ends it.");
+        var kept = database is null ? "nothing is kept" : $"journal {run.Get(Journal)}";
+        run.Output.Note($"Listening on {address.Host}:{address.Port}; {kept}. Ctrl-C ends it.");
         try
         {
             await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, run.Stopping);
@@ -127,7 +138,8 @@ internal static class ListenVerb
     private static IPAddress ParseAddress(Invocation run) =>
         IPAddress.TryParse(run.Get(Address), out var address)
             ? address
-            : throw new ProblemException(ProblemKind.Invalid, "EHR-HL7-021", "--address", "Is an IP address of this machine, for example 127.0.0.1 or 0.0.0.0.");
+            : throw new ProblemException(
+                ProblemKind.Invalid, "EHR-HL7-021", "--address", "Is an IP address of this machine, for example 127.0.0.1 or 0.0.0.0.");
 
     private static async Task<Database?> AddJournalAsync(Invocation run, IServiceCollection services)
     {
@@ -153,8 +165,9 @@ internal static class ListenVerb
             async (arrival, cancellationToken) =>
             {
                 var (receipt, position) = await KeepAsync(journal, arrival, cancellationToken);
-                Say(output, new Hl7Heard(
-                    arrival.ReceivedAt, Words.Of(receipt.Outcome), arrival.MessageType, position, Digest(arrival.ControlId), arrival.Message.Length));
+                var verdict = Words.Of(receipt.Outcome);
+                var id = Digest(arrival.ControlId);
+                Say(output, new Hl7Heard(arrival.ReceivedAt, verdict, arrival.MessageType, position, id, arrival.Message.Length));
                 return receipt;
             },
             (refusal, _) =>
@@ -202,5 +215,6 @@ internal static class ListenVerb
 
     private static void Say(Output output, Hl7Heard heard) => output.WriteLine(heard, line => line.ToLine());
 
-    private static string Digest(string controlId) => Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(controlId)).AsSpan(0, 4));
+    private static string Digest(string controlId) =>
+        Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(controlId)).AsSpan(0, 4));
 }

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Diagnostics.Metrics;
 using System.Globalization;
+using System.Net.Sockets;
 using System.Security.Authentication;
 using System.Security.Cryptography.X509Certificates;
 using EhrGrains.Cli.Commands;
@@ -22,7 +23,8 @@ internal sealed record Hl7Sent(
     internal string ToLine()
     {
         var answer = Fault ?? $"{Words.Of(Outcome!.Value)}{(Code is null ? "" : $" {Code}")}{(ErrorCode is null ? "" : $" ({ErrorCode})")}";
-        return string.Create(CultureInfo.InvariantCulture, $"{answer} {File}{(Index > 1 ? $" [{Index}]" : "")} {Bytes} bytes {Milliseconds:F1} ms");
+        var where = Index > 1 ? $"{File} [{Index}]" : File;
+        return string.Create(CultureInfo.InvariantCulture, $"{answer} {where} {Bytes} bytes {Milliseconds:F1} ms");
     }
 }
 
@@ -37,7 +39,7 @@ internal static class SendVerb
     private static readonly Argument<string> To = new("HOST:PORT") { Description = "The receiver." };
     private static readonly Argument<string[]> Files = Hl7Files.Argument();
     private static readonly Option<bool> Tls = new("--tls") { Description = "Use TLS." };
-    private static readonly Option<string?> Trust = TlsFiles.Option("--trust", "Certificate authorities of the receiver, PEM; else the machine's.");
+    private static readonly Option<string?> Trust = TlsFiles.Option("--trust", "The receiver's authorities, PEM; else the machine's.");
     private static readonly Option<string?> Certificate = TlsFiles.Option("--certificate", "Our certificate, PEM.");
     private static readonly Option<string?> Key = TlsFiles.Option("--key", "Its private key, PEM.");
 
@@ -49,7 +51,8 @@ internal static class SendVerb
     };
 
     internal static Verb Build() => new Verb(
-        "send", "Sends messages over MLLP, each in a frame of its own, and waits for their acknowledgements. Exit code 3: not all were accepted.")
+        "send",
+        "Sends messages over MLLP, each in a frame of its own, and waits for their acknowledgements. Exit code 3: not all were accepted.")
     {
         To, Files, Outstanding, Tls, Trust, Certificate, Key,
     }.Streams<Hl7Sent>(RunAsync);
@@ -102,19 +105,21 @@ internal static class SendVerb
         }
         catch (ArgumentException e)
         {
-            return new Hl7Sent(file, index, message.Length, null, null, null, 0, e.ParamName is null ? "not sent" : $"not sent: {e.Message.Split(" (Parameter")[0]}");
+            return new Hl7Sent(file, index, message.Length, null, null, null, 0, $"not sent: {e.Message.Split(" (Parameter")[0]}");
         }
     }
 
-    private static async Task<MllpClientConnection> ConnectAsync(MllpDestination destination, ConnectMetrics metrics, CancellationToken cancellationToken)
+    private static async Task<MllpClientConnection> ConnectAsync(
+        MllpDestination destination, ConnectMetrics metrics, CancellationToken cancellationToken)
     {
         try
         {
             return await MllpClientConnection.ConnectAsync(destination, TimeProvider.System, metrics, cancellationToken);
         }
-        catch (Exception e) when (e is EgressRefusedException or HttpRequestException or AuthenticationException or System.Net.Sockets.SocketException)
+        catch (Exception e) when (e is EgressRefusedException or HttpRequestException or AuthenticationException or SocketException)
         {
-            throw new ProblemException(ProblemKind.Unavailable, "EHR-HL7-010", $"{destination.Feed.Host}:{destination.Feed.Port}", $"Not connected: {e.Message}");
+            var path = $"{destination.Feed.Host}:{destination.Feed.Port}";
+            throw new ProblemException(ProblemKind.Unavailable, "EHR-HL7-010", path, $"Not connected: {e.Message}");
         }
     }
 
@@ -122,9 +127,12 @@ internal static class SendVerb
     {
         var to = run.Get(To);
         var colon = to.LastIndexOf(':');
-        if (colon < 1 || !int.TryParse(to[(colon + 1)..], NumberStyles.None, CultureInfo.InvariantCulture, out var port) || port is < 1 or > 65_535)
+        if (colon < 1
+            || !int.TryParse(to[(colon + 1)..], NumberStyles.None, CultureInfo.InvariantCulture, out var port)
+            || port is < 1 or > 65_535)
         {
-            throw new ProblemException(ProblemKind.Invalid, "EHR-HL7-011", "HOST:PORT", "Name the receiver, for example localhost:2575 or [::1]:2575.");
+            throw new ProblemException(
+                ProblemKind.Invalid, "EHR-HL7-011", "HOST:PORT", "Name the receiver, for example localhost:2575 or [::1]:2575.");
         }
 
         if (run.Get(Outstanding) is < 1 or > OutstandingMax)

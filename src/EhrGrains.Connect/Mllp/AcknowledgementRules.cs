@@ -115,7 +115,8 @@ internal static class AcknowledgementRules
     // acknowledgement when MSH-15 asks for it, else the application's when MSH-16 does.
     private static string? Code(Acceptance acceptance, in AcknowledgementTerms terms)
     {
-        if (terms is { Accept: Wish.Unstated, Application: Wish.Unstated } || (!Wants(terms.Accept, acceptance) && Wants(terms.Application, acceptance)))
+        var isOriginal = terms is { Accept: Wish.Unstated, Application: Wish.Unstated };
+        if (isOriginal || (!Wants(terms.Accept, acceptance) && Wants(terms.Application, acceptance)))
         {
             return acceptance switch { Acceptance.Accepted => "AA", Acceptance.Error => "AE", _ => "AR" };
         }

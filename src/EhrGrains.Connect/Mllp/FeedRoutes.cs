@@ -33,11 +33,16 @@ public sealed class FeedRoutes
         foreach (var feed in feeds)
         {
             var match = feed.Spec.Match;
-            var digests = match.CertificateSha256.Length == 0 ? [null] : match.CertificateSha256.Select(static d => (string?)Normal(d)).Distinct();
-            foreach (var digest in digests)
+            var digests = match.CertificateSha256.Select(static digest => (string?)Normal(digest)).Distinct();
+            foreach (var digest in digests.DefaultIfEmpty())
             {
                 var key = new RouteKey(
-                    match.Listener, digest, match.SendingApplication, match.SendingFacility, match.ReceivingApplication, match.ReceivingFacility);
+                    match.Listener,
+                    digest,
+                    match.SendingApplication,
+                    match.SendingFacility,
+                    match.ReceivingApplication,
+                    match.ReceivingFacility);
                 used.Add(key.Stated);
                 Add(key, feed);
             }
@@ -59,7 +64,9 @@ public sealed class FeedRoutes
 
     /// <summary>The feed of a message; null when it belongs to none, or to several equally.</summary>
     /// <param name="listener">Where it came in.</param>
-    /// <param name="certificateSha256">SHA-256 of the sender's client certificate in capital hexadecimal digits; null: none was shown.</param>
+    /// <param name="certificateSha256">
+    /// SHA-256 of the sender's client certificate in capital hexadecimal digits; null: none was shown.
+    /// </param>
     /// <param name="header">Its MSH segment.</param>
     public FeedRoute? Find(FeedListener listener, string? certificateSha256, Hl7Segment header)
     {

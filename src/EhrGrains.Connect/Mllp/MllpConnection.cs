@@ -270,6 +270,9 @@ internal sealed partial class MllpConnection
     [LoggerMessage(4003, LogLevel.Warning, "An MLLP connection from {Remote} was closed: {Status}.")]
     private static partial void FrameWasWrong(ILogger logger, MllpReadStatus status, string remote);
 
-    [LoggerMessage(4004, LogLevel.Warning, "An MLLP connection from {Remote} was closed: connections buffer {BytesMax} bytes (EhrGrains:Mllp:Limits:BufferedBytesMax).")]
+    [LoggerMessage(
+        4004,
+        LogLevel.Warning,
+        "An MLLP connection from {Remote} was closed: connections buffer {BytesMax} bytes (EhrGrains:Mllp:Limits:BufferedBytesMax).")]
     private static partial void BuffersWereFull(ILogger logger, long bytesMax, string remote);
 }

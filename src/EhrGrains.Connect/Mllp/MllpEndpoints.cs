@@ -35,8 +35,8 @@ public static class MllpEndpoints
     private const string ClientAuthentication = "1.3.6.1.5.5.7.3.2"; // id-kp-clientAuth, RFC 5280 §4.2.1.12
 
     /// <summary>
-    /// Adds the listener. Options come from the section <c>EhrGrains:Mllp:Limits</c>. Needs <see cref="MllpReceiver"/> in the container, and
-    /// <see cref="UseMllp"/> or <see cref="UseMllpTls"/> on an endpoint of Kestrel.
+    /// Adds the listener. Options come from the section <c>EhrGrains:Mllp:Limits</c>. Needs <see cref="MllpReceiver"/> in the container,
+    /// and <see cref="UseMllp"/> or <see cref="UseMllpTls"/> on an endpoint of Kestrel.
     /// </summary>
     public static IServiceCollection AddMllpListener(this IServiceCollection services)
     {

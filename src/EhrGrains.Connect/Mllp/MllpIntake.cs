@@ -28,7 +28,9 @@ internal sealed partial class MllpIntake(MllpListener listener, FeedListener kin
     private string knownSender = "";
     private bool waits;
 
-    /// <summary>Takes the content of a frame, which must stay as it is until <see cref="DecideAsync"/> has ended for all its messages.</summary>
+    /// <summary>
+    /// Takes the content of a frame, which must stay as it is until <see cref="DecideAsync"/> has ended for all its messages.
+    /// </summary>
     internal void Take(ReadOnlyMemory<byte> content, List<MllpMessage> batch)
     {
         ranges.Clear();

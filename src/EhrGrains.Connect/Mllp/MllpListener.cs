@@ -96,7 +96,9 @@ public sealed partial class MllpListener : ConnectionHandler, IDisposable
     internal string NextControlId() =>
         string.Create(CultureInfo.InvariantCulture, $"{controlIdPrefix}{Interlocked.Increment(ref lastControlId):D12}");
 
-    /// <summary>Changes what a connection has reserved; false, and nothing is changed, when all connections together would have too much.</summary>
+    /// <summary>
+    /// Changes what a connection has reserved; false, and nothing is changed, when all connections together would have too much.
+    /// </summary>
     internal bool TryReserve(ref long reserved, long wanted)
     {
         var more = wanted - reserved;
@@ -128,7 +130,8 @@ public sealed partial class MllpListener : ConnectionHandler, IDisposable
         }
     }
 
-    [LoggerMessage(4001, LogLevel.Warning, "An MLLP connection was refused: {ConnectionsMax} are open (EhrGrains:Mllp:Limits:ConnectionsMax).")]
+    [LoggerMessage(
+        4001, LogLevel.Warning, "An MLLP connection was refused: {ConnectionsMax} are open (EhrGrains:Mllp:Limits:ConnectionsMax).")]
     private static partial void ConnectionWasRefused(ILogger logger, int connectionsMax);
 }
 

@@ -6,7 +6,9 @@ namespace EhrGrains.Connect.Mllp;
 /// <summary>The bounds of the MLLP listener. Section <c>EhrGrains:Mllp:Limits</c>.</summary>
 public sealed class MllpOptions
 {
-    /// <summary>The largest message in bytes. 1 kB – 64 MB, which is what the journal takes; default 64 MB: documents travel as base64 in OBX-5.</summary>
+    /// <summary>
+    /// The largest message in bytes. 1 kB – 64 MB, which is what the journal takes; default 64 MB: documents travel as base64 in OBX-5.
+    /// </summary>
     [Range(1024, 64 * 1024 * 1024)]
     public int FrameBytesMax { get; set; } = 64 * 1024 * 1024;
 
