@@ -24,6 +24,8 @@ internal static class CommandTree
             QueryCommand.Build(),
             AuditCommand.Build(),
             BudgetCommand.Build(),
+            FeedCommand.Build(),
+            OutboundCommand.Build(),
             Hl7Command.Build(),
             TokenCommand.Build(),
             ContextCommand.Build(),

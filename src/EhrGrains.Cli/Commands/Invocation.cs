@@ -84,6 +84,10 @@ internal sealed class Invocation : IAsyncDisposable
     internal async Task<ClusterConnection> ConnectAsync() =>
         cluster ??= await ClusterConnection.OpenAsync(ReadContext(), Log, Stopping);
 
+    /// <summary>The same with a token that may read raw messages, which is only asked for by the commands that do.</summary>
+    internal async Task<ClusterConnection> ConnectForMessagesAsync() =>
+        cluster ??= await ClusterConnection.OpenAsync(ReadContext(), Log, Stopping, Contracts.Callers.CallContext.ReadMessagesScope);
+
     public async ValueTask DisposeAsync()
     {
         if (cluster is not null)

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using EhrGrains.Contracts.Apps;
+using EhrGrains.Contracts.Feeds;
 using EhrGrains.Contracts.Tenants;
 
 namespace EhrGrains.Cli.Commands;
@@ -33,6 +34,29 @@ internal static class Parameters
 
             return app;
         },
+    };
+
+    internal static Argument<FeedId> Feed() => new("FEED")
+    {
+        Description = "The feed's id within the tenant.",
+        CustomParser = result =>
+        {
+            if (!FeedId.TryParse(result.Tokens[0].Value, out var feed))
+            {
+                result.AddError("FEED has 1 to 63 characters: a-z, 0-9 and '-', starting with a letter.");
+            }
+
+            return feed;
+        },
+    };
+
+    internal static Argument<long> Position() => new("POSITION") { Description = "The message's position, as «quarantine list» shows it." };
+
+    internal static Option<string> Reason() => new("--reason")
+    {
+        Description = "Why, for the record; no patient data.",
+        HelpName = "TEXT",
+        DefaultValueFactory = _ => "by command line",
     };
 
     internal static Option<string> Text(string name, string helpName, string description, bool isRequired = false) =>

@@ -8,9 +8,10 @@ namespace EhrGrains.Cli.Contexts;
 
 /// <summary>
 /// The app's access token from the gateway's token endpoint (OAuth 2.0 client credentials; RFC 7523 assertions), kept until
-/// shortly before it ends. Thread-safe; concurrent callers share one request.
+/// shortly before it ends. Asks for one scope, or for what the app's role has by itself. Thread-safe; concurrent callers share one
+/// request.
 /// </summary>
-public sealed class AccessTokens(ClusterContext context, HttpClient http, TimeProvider time) : IDisposable
+public sealed class AccessTokens(ClusterContext context, HttpClient http, TimeProvider time, string? scope = null) : IDisposable
 {
     private static readonly TimeSpan AssertionLifetime = TimeSpan.FromMinutes(2);
     private static readonly TimeSpan Margin = TimeSpan.FromSeconds(30);
@@ -55,6 +56,7 @@ public sealed class AccessTokens(ClusterContext context, HttpClient http, TimePr
             ClientId = context.ClientId,
             ClientSecret = context.ClientSecret,
             ClientCredentialStyle = ClientCredentialStyle.PostBody,
+            Scope = scope,
         };
         if (context.PrivateJwk is { } jwk)
         {

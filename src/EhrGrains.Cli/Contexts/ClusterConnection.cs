@@ -6,6 +6,7 @@ using EhrGrains.Contracts.Apps;
 using EhrGrains.Contracts.Audit;
 using EhrGrains.Contracts.Budgets;
 using EhrGrains.Contracts.Client;
+using EhrGrains.Contracts.Feeds;
 using EhrGrains.Contracts.Query;
 using EhrGrains.Contracts.Tenants;
 using EhrGrains.Contracts.Tokens;
@@ -47,14 +48,14 @@ public sealed class ClusterConnection : IAsyncDisposable
     /// <summary>The search over all tenants of the app.</summary>
     public IFederatedQueryGrain Federation => grains.GetGrain<IFederatedQueryGrain>(Contracts.Query.Federation.Key);
 
-    /// <summary>Gets a token and connects; both must work.</summary>
+    /// <summary>Gets a token, for one scope or for what the app's role has by itself, and connects; both must work.</summary>
     /// <exception cref="ProblemException">Unauthenticated or Unavailable, with what to do.</exception>
     public static async Task<ClusterConnection> OpenAsync(
-        ClusterContext context, Action<ILoggingBuilder> logging, CancellationToken cancellationToken)
+        ClusterContext context, Action<ILoggingBuilder> logging, CancellationToken cancellationToken, string? scope = null)
     {
         var gateways = await ResolveAsync(context.Gateway, cancellationToken);
         var http = NewHttpClient(context);
-        var tokens = new AccessTokens(context, http, TimeProvider.System);
+        var tokens = new AccessTokens(context, http, TimeProvider.System, scope);
         var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
         logging(builder.Logging);
         builder.Services.AddEhrGrainsClient(options =>
@@ -94,6 +95,12 @@ public sealed class ClusterConnection : IAsyncDisposable
 
     /// <summary>Queries of the tenant.</summary>
     public IEhrQueryGrain Query(TenantId tenant) => grains.GetGrain<IEhrQueryGrain>(GrainKeys.Tenant(tenant));
+
+    /// <summary>An inbound feed.</summary>
+    public IMllpConnectionGrain Feed(TenantId tenant, FeedId feed) => grains.GetGrain<IMllpConnectionGrain>(GrainKeys.Feed(tenant, feed));
+
+    /// <summary>An outbound feed.</summary>
+    public IMllpSenderGrain Outbound(TenantId tenant, FeedId feed) => grains.GetGrain<IMllpSenderGrain>(GrainKeys.Feed(tenant, feed));
 
     /// <summary>An app's registration.</summary>
     public IAppGrain App(AppId app) => grains.GetGrain<IAppGrain>(GrainKeys.App(app));

@@ -25,8 +25,8 @@ internal sealed partial class MllpConnectionGrain
             await SaveAsync(state with { WatchedSince = now });
         }
 
-        lastReceivedAt ??= (await progress.ReadAsync(Tenant, Feed, stopping.Token)).LastReceivedAt;
-        var quietSince = lastReceivedAt > state.WatchedSince ? lastReceivedAt.Value : state.WatchedSince!.Value;
+        lastHeardAt ??= (await progress.ReadAsync(Tenant, Feed, stopping.Token)).LastReceivedAt;
+        var quietSince = lastHeardAt > state.WatchedSince ? lastHeardAt.Value : state.WatchedSince!.Value;
         if (now - quietSince < TimeSpan.FromMinutes(minutes) || state.Alarms.Has(FeedAlarmKind.Silence))
         {
             return;

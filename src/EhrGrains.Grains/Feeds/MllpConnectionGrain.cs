@@ -44,7 +44,7 @@ internal sealed partial class MllpConnectionGrain(
     private FeedTurn? turn;
     private InboundState state = new();
     private DateTimeOffset writtenAt;
-    private DateTimeOffset? lastReceivedAt;
+    private DateTimeOffset? lastHeardAt;
     private bool news;
 
     private TenantId Tenant { get; set; }
@@ -152,7 +152,7 @@ internal sealed partial class MllpConnectionGrain(
             TellTargets(spec);
         }
 
-        lastReceivedAt = entries[^1].ReceivedAt;
+        lastHeardAt = time.GetUtcNow();
         metrics.Waited(time.GetUtcNow() - entries[0].ReceivedAt);
         if (state.Alarms.Has(FeedAlarmKind.Silence))
         {

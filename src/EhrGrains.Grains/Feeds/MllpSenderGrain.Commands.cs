@@ -155,6 +155,7 @@ internal sealed partial class MllpSenderGrain
         await ReadSpecAsync();
         await audit.RunAsync(Tenant, action, command, cancellationToken);
         nextTryAt = null;
+        ahead.Clear();
         await NudgeAsync(CancellationToken.None);
     }
 

@@ -21,6 +21,7 @@ internal sealed partial class MllpSenderGrain
     private async Task RefusedAsync(List<QuarantinedMessage> aside, bool stop)
     {
         var now = time.GetUtcNow();
+        ahead.Clear();
         LogRefused(log, Tenant, Feed, aside.Count, aside[0].Code);
         if (stop)
         {
@@ -59,6 +60,7 @@ internal sealed partial class MllpSenderGrain
     private async Task FailAsync(OutboundEntry entry, Problem problem, OutboundFeedSpec spec)
     {
         var now = time.GetUtcNow();
+        ahead.Clear();
         failures++;
         lastFailure = problem;
         if (State.FailingAt != entry.Position)

@@ -35,12 +35,14 @@ internal sealed partial class MllpSenderGrain(
     ILogger<MllpSenderGrain> log) : Grain, IMllpSenderGrain, IDisposable
 {
     internal const int RoundBytesMax = 16 * 1024 * 1024;
+    private const int ReadAheadMax = 64;
     private static readonly TimeSpan BrokenDelay = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan EpochCheckInterval = TimeSpan.FromSeconds(1);
 
     private readonly Turns writes = new();
     private readonly CancellationTokenSource stopping = new();
     private readonly Dictionary<long, int> refusals = [];
+    private readonly List<OutboundEntry> ahead = [];
     private Task pump = Task.CompletedTask;
     private IGrainTimer? wake;
     private MllpClientConnection? connection;
@@ -109,6 +111,7 @@ internal sealed partial class MllpSenderGrain(
             // The database is away, or another activation wrote: the next round begins from what is stored.
             LogBroken(log, e, Tenant, Feed);
             epoch = null;
+            ahead.Clear();
             await DisconnectAsync();
             WakeAfter(BrokenDelay);
         }
@@ -136,8 +139,13 @@ internal sealed partial class MllpSenderGrain(
         }
 
         epoch ??= await TakeEpochAsync();
-        var entries = await queue.ReadAsync(Tenant, Feed, 0, spec.OutstandingMax, RoundBytesMax, stopping.Token);
-        if (entries.Count == 0)
+        if (ahead.Count == 0)
+        {
+            ahead.AddRange(await queue.ReadAsync(Tenant, Feed, 0, Math.Max(spec.OutstandingMax, ReadAheadMax), RoundBytesMax, stopping.Token));
+        }
+
+        OutboundEntry[] entries = [.. ahead.Take(spec.OutstandingMax)];
+        if (entries.Length == 0)
         {
             return false;
         }
@@ -150,9 +158,10 @@ internal sealed partial class MllpSenderGrain(
         }
 
         await CheckEpochAsync();
-        outstanding = entries.Count;
+        outstanding = entries.Length;
         var results = await Task.WhenAll(entries.Select(SendAsync));
         outstanding = 0;
+        ahead.RemoveRange(0, Math.Min(entries.Length, ahead.Count));
         return await ConcludeAsync(entries, results, spec);
     }
 

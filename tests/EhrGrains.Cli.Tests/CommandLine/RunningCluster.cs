@@ -12,13 +12,14 @@ namespace EhrGrains.Cli.Tests.CommandLine;
 public sealed class RunningCluster : IAsyncLifetime
 {
     private readonly TempDirectory directory = new();
-    private readonly int mllpPort = Ports.Free();
     private ChildProcess? silo;
     private WebApplication? sandbox;
 
     internal string Directory => directory.Path;
 
     internal string SiloLog => silo!.Output;
+
+    internal int MllpPort { get; } = Ports.Free();
 
     internal Uri Url => ClusterContext.Read(OperatorFile).Url;
 
@@ -30,7 +31,7 @@ public sealed class RunningCluster : IAsyncLifetime
     {
         var stopping = TestContext.Current.CancellationToken;
         var program = EhrgrainsProcess.Program("EhrGrains.Silo", "EhrGrains.Silo.dll");
-        string[] settings = ["--EhrGrains:Http:Url=http://127.0.0.1:0", "--EhrGrains:Silo:Port=0", "--EhrGrains:Silo:GatewayPort=0", $"--EhrGrains:Mllp:Port={mllpPort}"];
+        string[] settings = ["--EhrGrains:Http:Url=http://127.0.0.1:0", "--EhrGrains:Silo:Port=0", "--EhrGrains:Silo:GatewayPort=0", $"--EhrGrains:Mllp:Port={MllpPort}"];
         silo = await ChildProcess.StartAsync(program, settings, new Dictionary<string, string>(), directory.File("silo.log"), "The silo serves", stopping);
         sandbox = SandboxHost.Build(new SandboxOptions { BasePort = 0, JwksBase = Url.GetLeftPart(UriPartial.Authority) });
         await sandbox.StartAsync(stopping);
@@ -57,7 +58,7 @@ public sealed class RunningCluster : IAsyncLifetime
     internal string WithPorts(string text) => Sites
         .Select((site, i) => (Usual: $"127.0.0.1:{9101 + i}", Now: new Uri(site.FhirBaseUrl).Authority))
         .Append((Usual: "127.0.0.1:8080", Now: Url.Authority))
-        .Append((Usual: "\"port\": 2575", Now: $"\"port\": {mllpPort}"))
+        .Append((Usual: "\"port\": 2575", Now: $"\"port\": {MllpPort}"))
         .Aggregate(text, (current, port) => current.Replace(port.Usual, port.Now, StringComparison.Ordinal));
 
     /// <summary>Runs the program as the operator, and wants an exit code.</summary>
