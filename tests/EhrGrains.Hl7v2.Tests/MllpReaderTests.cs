@@ -31,6 +31,30 @@ public sealed class MllpReaderTests
         }
     }
 
+    [Theory]
+    [InlineData(99)]
+    [InlineData(100)]
+    public void A_frame_as_large_as_is_allowed_is_read_however_it_is_cut(int length)
+    {
+        var lost = new string('x', length);
+        var bytes = System.Text.Encoding.Latin1.GetBytes($"{Vt}{lost}{Vt}MSH|1\r{Fs}\r{Vt}{lost}{Fs}\r");
+        for (var cut = 1; cut < bytes.Length; cut++)
+        {
+            ReadAll(bytes, [cut, bytes.Length - cut], frameBytesMax: 100).ShouldBe([lost, "MSH|1\r", lost], $"cut at {cut}");
+        }
+
+        ReadAll(bytes, Enumerable.Repeat(1, bytes.Length), frameBytesMax: 100).ShouldBe([lost, "MSH|1\r", lost]);
+    }
+
+    [Fact]
+    public void The_line_end_of_a_frame_is_no_stray_byte_when_it_comes_late()
+    {
+        var reader = new MllpReader(100);
+        reader.Read(new ReadOnlySequence<byte>([MllpBytes.Start, (byte)'x', MllpBytes.End]), out _, out _).ShouldBe(MllpReadStatus.Frame);
+        reader.Read(new ReadOnlySequence<byte>([MllpBytes.CarriageReturn, MllpBytes.Start]), out _, out _).ShouldBe(MllpReadStatus.NeedMore);
+        reader.StrayBytes.ShouldBe(0);
+    }
+
     [Fact]
     public void Any_messages_come_out_of_any_cut_as_they_went_in()
     {
@@ -91,9 +115,9 @@ public sealed class MllpReaderTests
         }
     }
 
-    private static List<string> ReadAll(byte[] bytes, IEnumerable<int> cuts)
+    private static List<string> ReadAll(byte[] bytes, IEnumerable<int> cuts, int frameBytesMax = 10_000)
     {
-        var reader = new MllpReader(10_000);
+        var reader = new MllpReader(frameBytesMax);
         var frames = new List<string>();
         int kept = 0, arrived = 0;
         foreach (var cut in cuts)

@@ -68,6 +68,7 @@ public sealed class MllpReader(int frameBytesMax, int strayBytesMax = 1024)
 {
     private long scanned;
     private bool inFrame;
+    private bool endsInFrameEnd;
     private long stray;
 
     /// <summary>Bytes skipped because they belong to no frame, over the connection's life: keep-alives, or a sender that is wrong.</summary>
@@ -84,6 +85,13 @@ public sealed class MllpReader(int frameBytesMax, int strayBytesMax = 1024)
     {
         content = default;
         var reader = new SequenceReader<byte>(buffer);
+        if (endsInFrameEnd && reader.TryPeek(out var next))
+        {
+            // The line end of the frame before, which had not come with it: the same bytes count the same however they are cut.
+            endsInFrameEnd = false;
+            reader.Advance(next is MllpBytes.CarriageReturn or (byte)'\n' ? 1 : 0);
+        }
+
         if (!inFrame && !SkipToStart(ref reader))
         {
             consumed = reader.Position;
@@ -101,12 +109,13 @@ public sealed class MllpReader(int frameBytesMax, int strayBytesMax = 1024)
         var status = ReadBody(body, out var length, out var taken);
         if (status == MllpReadStatus.NeedMore)
         {
-            return body.Length > frameBytesMax ? MllpReadStatus.TooLarge : MllpReadStatus.NeedMore;
+            return scanned > frameBytesMax ? MllpReadStatus.TooLarge : MllpReadStatus.NeedMore;
         }
 
         content = body.Slice(0, length);
         consumed = body.GetPosition(taken);
         inFrame = status == MllpReadStatus.Unterminated;
+        endsInFrameEnd = !inFrame && taken == length + 1 && taken == body.Length;
         scanned = 0;
         stray = 0;
         return length > frameBytesMax ? MllpReadStatus.TooLarge : Block(status, content);
