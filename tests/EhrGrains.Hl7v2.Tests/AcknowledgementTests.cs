@@ -49,6 +49,33 @@ public sealed class AcknowledgementTests
     }
 
     [Fact]
+    public void Delimiters_that_stand_in_our_own_words_are_left_out_where_nothing_can_escape_them()
+    {
+        using var message = Wire.Message("MSH|.-|LAB|A|APP|B|2024||ADT.A01|77|P|2", "PID|1");
+        using var answer = Hl7Message.Parse(Acknowledgement.Write(message, Acceptance.Accepted, "A1", At));
+        answer["MSH-7"].GetString().ShouldBe("202402010830001250500");
+        (answer["MSA-1"].GetString(), answer["MSA-2"].GetString()).ShouldBe(("AA", "77"));
+    }
+
+    [Fact]
+    public void Spoilt_encoding_characters_are_answered_with_those_that_were_understood()
+    {
+        using var message = Wire.Message(@"MSH|^~\\&amp;|LAB|A|APP|B|2024||ADT^A01|77|P|2.5", "PID|1");
+        Wire.Text(Acknowledgement.Write(message, Acceptance.Accepted, "A1", At)).ShouldStartWith(@"MSH|^~\&|APP|B|LAB|A|");
+    }
+
+    [Fact]
+    public void An_answer_goes_back_in_the_character_set_of_its_message()
+    {
+        var encoding = System.Text.CodePagesEncodingProvider.Instance.GetEncoding(54936)!;
+        using var message = Hl7Message.Parse(encoding.GetBytes("MSH|^~\\&|測試|A|APP|B|2024||ADT^A01|77|P|2.5||||||GB 18030-2000\rPID|1\r"));
+        encoding.GetString(Acknowledgement.Write(message, Acceptance.Accepted, "A1", At)).ShouldContain("|APP|B|測試|A|");
+        var output = new System.Buffers.ArrayBufferWriter<byte>();
+        Acknowledgement.Write(output, message, new AcknowledgementAnswer { Code = "AA", ControlId = "A1", At = At });
+        encoding.GetString(output.WrittenSpan).ShouldContain("|APP|B|測試|A|");
+    }
+
+    [Fact]
     public void What_is_copied_of_the_sender_cannot_begin_a_segment()
     {
         using var message = Hl7Message.Parse("MSH|^~\\&|LA\nB x|A|APP|B|2024||ADT^A01|42|P|2.5.1\rPID|1\r"u8.ToArray());

@@ -98,7 +98,7 @@ public static class Acknowledgement
         }
 
         fields.End();
-        return output.WrittenSpan.ToArray();
+        return message.ToOriginal(output.WrittenSpan);
     }
 
     /// <summary>
@@ -106,6 +106,20 @@ public static class Acknowledgement
     /// the header is read.
     /// </summary>
     public static void Write(IBufferWriter<byte> output, Hl7Message message, in AcknowledgementAnswer answer)
+    {
+        if (message.Charset.Original is null)
+        {
+            WriteText(output, message, answer);
+            return;
+        }
+
+        // What is copied of a message that was turned into UTF-8 goes back in the set that it came in.
+        var text = new ArrayBufferWriter<byte>(256);
+        WriteText(text, message, answer);
+        output.Write(message.ToOriginal(text.WrittenSpan));
+    }
+
+    private static void WriteText(IBufferWriter<byte> output, Hl7Message message, in AcknowledgementAnswer answer)
     {
         var header = message.Segment(0);
         var fields = new Fields(output, message.Delimiters);
