@@ -81,9 +81,10 @@ internal sealed class SqliteDataSource(string connectionString, SemaphoreSlim ga
             {
                 SqliteUse.Read => "PRAGMA busy_timeout=2000; PRAGMA query_only=1;",
 
-                // 32 MB of pages: the journal finds repetitions by an index that is written all over.
+                // 32 MB of pages, in memory and in the log before it is copied back: the journal finds repetitions by an index that is
+                // written all over.
                 SqliteUse.Write => "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA busy_timeout=2000; PRAGMA foreign_keys=ON; " +
-                    "PRAGMA cache_size=-32768;",
+                    "PRAGMA cache_size=-32768; PRAGMA wal_autocheckpoint=8000;",
                 _ => "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA busy_timeout=2000; PRAGMA foreign_keys=ON;",
             };
             command.ExecuteNonQuery();

@@ -75,6 +75,7 @@ internal sealed class JournalAppender(Database database, KeyRing keys)
             await keys.SealAsync(tenant, KeyClass.Journal, default, default, cancellationToken);
         }
 
+        // No head is made where there are entries: it was removed, and the next position is not known any more.
         var newFeeds = rows.Select(r => r.Feed).Distinct().Where(f => !started.Contains(f)).Order().ToArray();
         if (newFeeds.Length > 0)
         {
@@ -82,7 +83,9 @@ internal sealed class JournalAppender(Database database, KeyRing keys)
                 TenantScope.Of(newFeeds.Select(f => f.Tenant).Distinct()),
                 [.. newFeeds.Select(feed => new Statement(
                     """
-                    INSERT INTO journal_head (tenant_id, feed, position, at_us, resends, reused) VALUES ($1, $2, 0, 0, 0, 0)
+                    INSERT INTO journal_head (tenant_id, feed, position, at_us, resends, reused)
+                    SELECT $1, $2, 0, 0, 0, 0
+                    WHERE NOT EXISTS (SELECT 1 FROM journal_entry e WHERE e.tenant_id = $1 AND e.feed = $2)
                     ON CONFLICT (tenant_id, feed) DO NOTHING
                     """)
                     .With(feed.Tenant).With(feed.Feed))],

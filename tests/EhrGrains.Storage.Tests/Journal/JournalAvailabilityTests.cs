@@ -88,26 +88,21 @@ public abstract class JournalAvailabilityTests(DatabaseFixture fixture)
     }
 
     [Fact]
-    public async Task What_nobody_waits_for_any_more_is_not_written_even_if_its_buffer_is_used_again()
+    public async Task What_nobody_waits_for_any_more_is_not_written_for_its_buffer_may_be_used_again()
     {
-        var test = await fixture.GetAsync();
-        await using var silo = await JournalSilo.StartAsync(test, TimeProvider.System);
+        await using var silo = await JournalSilo.StartAsync(await fixture.GetAsync());
         var feed = new FeedKey("abandoned", "adt");
-        await silo.AppendAsync(feed, "one");
-        using var giveUp = new CancellationTokenSource();
-        var buffer = JournalSilo.Bytes("two").ToArray();
-        await using (await LockAsync(test))
-        {
-            var append = silo.Writer.AppendAsync(JournalSilo.Message(feed, "two") with { Message = buffer }, giveUp.Token);
-            await giveUp.CancelAsync();
-            await Should.ThrowAsync<OperationCanceledException>(() => append);
-            Array.Fill(buffer, (byte)'!');
-        }
+        var rows = new[] { "one", "two", "three" }.Select((id, i) => new JournalRow(
+            JournalSilo.Message(feed, id), [.. Enumerable.Repeat((byte)i, 16)], [.. Enumerable.Repeat((byte)i, 16)])).ToArray();
 
-        await silo.Writer.Probing.WaitAsync(Cancelled);
-        (await silo.AppendAsync(feed, "three")).Position.ShouldBe(2);
+        // Its caller gave up when it was in a batch already; the buffer has gone back to its pool.
+        rows[1].Abandon();
+        await new JournalAppender(silo.Database, silo.Keys).WriteAsync(rows, Cancelled);
 
-        (await silo.ReadAsync(feed)).ShouldAllBe(e => !e.Message.ToArray().Contains((byte)'!'));
+        (await rows[2].Done.Task).Position.ShouldBe(2);
+        await Should.ThrowAsync<OperationCanceledException>(() => rows[1].Done.Task);
+        (await silo.ReadAsync(feed)).Select(e => Convert.ToHexString(e.Message.Span))
+            .ShouldBe(new[] { "one", "three" }.Select(id => Convert.ToHexString(JournalSilo.Bytes(id).Span)));
     }
 
     [Fact]

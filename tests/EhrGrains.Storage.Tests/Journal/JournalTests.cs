@@ -227,6 +227,8 @@ public abstract class JournalTests(DatabaseFixture fixture)
         await Should.ThrowAsync<JournalUnavailableException>(() => appends[0]);
         await Should.ThrowAsync<JournalUnavailableException>(() => appends[1]);
         (await appends[2]).Position.ShouldBe(2);
+        await Should.ThrowAsync<JournalUnavailableException>(() => silo.AppendAsync(removed, "three"));
+        (await silo.AppendAsync(healthy, "three")).Position.ShouldBe(3);
         silo.Writer.IsAvailable.ShouldBeTrue();
     }
 }
