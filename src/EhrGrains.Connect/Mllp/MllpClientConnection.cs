@@ -64,15 +64,17 @@ public sealed class MllpClientConnection : IAsyncDisposable
     private readonly PipeReader input;
     private readonly PipeWriter output;
     private readonly SemaphoreSlim writing = new(1, 1);
+    private readonly SemaphoreSlim places;
     private readonly CancellationTokenSource ended = new();
     private readonly Lock gate = new();
     private readonly Dictionary<string, TaskCompletionSource<MllpSendResult>> outstanding = new(StringComparer.Ordinal);
     private readonly Task listening;
 
-    private MllpClientConnection(Stream stream, TimeSpan patience, TimeProvider time, ConnectMetrics metrics)
+    private MllpClientConnection(Stream stream, OutboundFeedSpec feed, TimeProvider time, ConnectMetrics metrics)
     {
         this.stream = stream;
-        this.patience = patience;
+        patience = TimeSpan.FromSeconds(feed.AcknowledgementTimeoutSeconds);
+        places = new SemaphoreSlim(feed.OutstandingMax);
         this.time = time;
         this.metrics = metrics;
         input = PipeReader.Create(stream, new StreamPipeReaderOptions(useZeroByteReads: true));
@@ -109,17 +111,39 @@ public sealed class MllpClientConnection : IAsyncDisposable
         SocketKeepAlive.Set(socket);
         Stream plain = new NetworkStream(socket, ownsSocket: true);
         var made = feed.Tls ? await AuthenticateAsync(plain, destination, time, cancellationToken) : plain;
-        return new MllpClientConnection(made, TimeSpan.FromSeconds(feed.AcknowledgementTimeoutSeconds), time, metrics);
+        return new MllpClientConnection(made, feed, time, metrics);
     }
 
     /// <summary>
-    /// Sends a message and waits for its acknowledgement, which is the one that its MSH-15 and MSH-16 ask for. Two messages with the
-    /// same MSH-10 are sent one after the other, for their acknowledgements could not be told apart.
+    /// Sends a message and waits for its acknowledgement, which is the one that its MSH-15 and MSH-16 ask for. No more are outstanding
+    /// than the feed states; two with the same MSH-10 never are, for their acknowledgements could not be told apart.
     /// </summary>
     /// <exception cref="ArgumentException">The message is not HL7 v2, or has no MSH-10 and yet asks for an acknowledgement.</exception>
     public async Task<MllpSendResult> SendAsync(ReadOnlyMemory<byte> message, CancellationToken cancellationToken)
     {
         var expected = Expectation.Of(message);
+        await places.WaitAsync(cancellationToken);
+        try
+        {
+            return await SendAsync(message, expected, cancellationToken);
+        }
+        finally
+        {
+            places.Release();
+        }
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        End();
+        await listening;
+        await output.CompleteAsync();
+        await stream.DisposeAsync();
+    }
+
+    private async Task<MllpSendResult> SendAsync(ReadOnlyMemory<byte> message, Expectation expected, CancellationToken cancellationToken)
+    {
         if (!expected.IsAnswered)
         {
             return await TryWriteAsync(message, cancellationToken) ? new(MllpSendOutcome.Accepted) : new(MllpSendOutcome.Disconnected);
@@ -151,15 +175,6 @@ public sealed class MllpClientConnection : IAsyncDisposable
 
             answer.TrySetResult(new MllpSendResult(MllpSendOutcome.Disconnected)); // lets the next one with this MSH-10 go on
         }
-    }
-
-    /// <inheritdoc/>
-    public async ValueTask DisposeAsync()
-    {
-        End();
-        await listening;
-        await output.CompleteAsync();
-        await stream.DisposeAsync();
     }
 
     private static async Task<Stream> AuthenticateAsync(

@@ -28,7 +28,7 @@ public sealed class MllpClientTests : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         listener.Start();
-        connection = await ConnectAsync(new OutboundFeedSpec { Host = "127.0.0.1", Port = Port, Tls = false });
+        connection = await ConnectAsync(new OutboundFeedSpec { Host = "127.0.0.1", Port = Port, Tls = false, OutstandingMax = 8 });
         var socket = await listener.AcceptSocketAsync(Stop);
         receiver = new Sender(new NetworkStream(socket, ownsSocket: true), socket);
     }
@@ -51,7 +51,7 @@ public sealed class MllpClientTests : IAsyncLifetime
             ids.Add(await ReceiveAsync());
         }
 
-        ids.ShouldBe(Enumerable.Range(0, 8).Select(i => $"M{i}"), ignoreOrder: true);
+        ids.ShouldBe(Enumerable.Range(0, 8).Select(i => $"M{i}")); // sent in the order of the calls
         foreach (var i in new[] { 5, 0, 7, 1, 2, 6, 3, 4 })
         {
             await AnswerAsync(i % 2 == 0 ? "AA" : "AE", $"M{i}");
@@ -115,6 +115,20 @@ public sealed class MllpClientTests : IAsyncLifetime
         (await ReceiveAsync()).ShouldBe("SAME");
         await AnswerAsync("AA", "SAME");
         (await second).Outcome.ShouldBe(MllpSendOutcome.Accepted);
+    }
+
+    [Fact]
+    public async Task No_more_are_outstanding_than_the_feed_states()
+    {
+        var sent = Enumerable.Range(0, 9).Select(i => SendAsync($"M{i}")).ToArray();
+        for (var i = 0; i < 8; i++)
+        {
+            await ReceiveAsync();
+        }
+
+        await AnswerAsync("AA", "M3");
+        (await ReceiveAsync()).ShouldBe("M8"); // only now
+        sent[3].IsCompletedSuccessfully.ShouldBeTrue();
     }
 
     [Fact]
