@@ -21,7 +21,8 @@ public sealed partial class Hl7TransportTests
         var messages = Write(directory, 40);
         await using (var listener = await ListenAsync(directory, "--journal", journal))
         {
-            (await SendAsync(listener, messages, "--outstanding", "8")).ShouldExit(0).Output.ShouldContain("40 of 40 messages accepted, in 1 files.");
+            (await SendAsync(listener, messages, "--outstanding", "8")).ShouldExit(0)
+                .Output.ShouldContain("40 of 40 messages accepted, in 1 files.");
             await EndAsync(listener);
             var lines = Lines(listener);
             lines.Select(line => line.GetProperty("verdict").GetString()).ShouldBe(Enumerable.Repeat("appended", 40));
@@ -78,7 +79,8 @@ public sealed partial class Hl7TransportTests
 
     private static async Task EndAsync(ChildProcess listener)
     {
-        using var kill = System.Diagnostics.Process.Start("kill", [$"-{SignalTerminate}", listener.Id.ToString(CultureInfo.InvariantCulture)]);
+        var id = listener.Id.ToString(CultureInfo.InvariantCulture);
+        using var kill = System.Diagnostics.Process.Start("kill", [$"-{SignalTerminate}", id]);
         await listener.WaitForExitAsync(Stop);
         listener.ExitCode.ShouldBe(0, listener.Output);
     }

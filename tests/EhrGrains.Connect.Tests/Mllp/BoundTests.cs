@@ -34,7 +34,8 @@ public sealed class BoundTests
 
     [Fact]
     public async Task Who_has_nothing_more_to_say_is_closed_after_the_idle_time() =>
-        await ExpectClosedAsync("idle", TimeSpan.FromDays(1), static (sender, _) => sender.AskAsync(Messages.Adt("1")), TimeSpan.FromMinutes(1));
+        await ExpectClosedAsync(
+            "idle", TimeSpan.FromDays(1), static (sender, _) => sender.AskAsync(Messages.Adt("1")), TimeSpan.FromMinutes(1));
 
     [Fact]
     public async Task A_large_frame_gets_the_time_that_its_size_needs()
@@ -101,7 +102,7 @@ public sealed class BoundTests
     {
         await using var rig = await MllpRig.StartAsync();
         await using var neighbour = await rig.ConnectAsync();
-        foreach (var garbage in new[] { Random(1), Random(2), [.. Enumerable.Repeat((byte)0, 70_000)], Encoding.ASCII.GetBytes(new string('G', 70_000)) })
+        foreach (var garbage in new[] { Random(1), Random(2), new byte[70_000], Encoding.ASCII.GetBytes(new string('G', 70_000)) })
         {
             await using var sender = await rig.ConnectAsync();
             await TryWriteAsync(sender, garbage);
@@ -137,7 +138,7 @@ public sealed class BoundTests
     public async Task A_sender_that_does_not_read_its_acknowledgements_is_closed()
     {
         await using var rig = await MllpRig.StartAsync(options: static options => options.WriteTimeout = TimeSpan.FromSeconds(1));
-        using var closed = new MetricCollector<long>(rig.Services.GetRequiredService<IMeterFactory>(), "EhrGrains", "ehrgrains.hl7.connections.closed");
+        using var closed = Closed(rig);
         await using var sender = await rig.ConnectAsync();
         await using var neighbour = await rig.ConnectAsync();
         var frames = (byte[])[.. Enumerable.Range(0, 500).SelectMany(i => Sender.Frame(Messages.Header($"{i}")))];
@@ -179,11 +180,15 @@ public sealed class BoundTests
         }
     }
 
-    private static async Task ExpectClosedAsync(string reason, TimeSpan after, Func<Sender, MllpListener, Task> before, TimeSpan? step = null)
+    private static MetricCollector<long> Closed(MllpRig rig) =>
+        new(rig.Services.GetRequiredService<IMeterFactory>(), "EhrGrains", "ehrgrains.hl7.connections.closed");
+
+    private static async Task ExpectClosedAsync(
+        string reason, TimeSpan after, Func<Sender, MllpListener, Task> before, TimeSpan? step = null)
     {
         var time = new FakeTimeProvider();
         await using var rig = await MllpRig.StartAsync(time: time);
-        using var closed = new MetricCollector<long>(rig.Services.GetRequiredService<IMeterFactory>(), "EhrGrains", "ehrgrains.hl7.connections.closed");
+        using var closed = Closed(rig);
         await using var sender = await rig.ConnectAsync();
         await before(sender, rig.Listener);
         var start = time.GetUtcNow();

@@ -63,7 +63,8 @@ public sealed class ForeignTests
                 TimeProvider.System, new ConnectMetrics(services.GetRequiredService<IMeterFactory>()), Stop);
             for (var i = 1; i <= 20; i++)
             {
-                (await connection.SendAsync(System.Text.Encoding.ASCII.GetBytes(Messages.Adt($"OUT{i}")), Stop)).Outcome.ShouldBe(MllpSendOutcome.Accepted);
+                var message = System.Text.Encoding.ASCII.GetBytes(Messages.Adt($"OUT{i}"));
+                (await connection.SendAsync(message, Stop)).Outcome.ShouldBe(MllpSendOutcome.Accepted);
                 for (var earlier = 1; earlier <= i; earlier++)
                 {
                     (await server.StandardOutput.ReadLineAsync(Stop)).ShouldBe($"OUT{earlier}");
@@ -78,7 +79,8 @@ public sealed class ForeignTests
 
     private static async Task NodeAsync()
     {
-        Assert.SkipUnless(Environment.GetEnvironmentVariable("PATH")!.Split(':').Any(folder => File.Exists(Path.Combine(folder, "npm"))), "npm is not installed.");
+        var folders = Environment.GetEnvironmentVariable("PATH")!.Split(':');
+        Assert.SkipUnless(folders.Any(folder => File.Exists(Path.Combine(folder, "npm"))), "npm is not installed.");
         if (!isInstalled)
         {
             var (exitCode, output) = await RunAsync("npm", ["ci", "--no-audit", "--no-fund", "--silent"]);
@@ -95,7 +97,12 @@ public sealed class ForeignTests
     }
 
     private static Process Start(string program, IEnumerable<string> arguments) => Process.Start(
-        new ProcessStartInfo(program, arguments) { WorkingDirectory = Folder, RedirectStandardOutput = true, RedirectStandardError = true })!;
+        new ProcessStartInfo(program, arguments)
+        {
+            WorkingDirectory = Folder,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        })!;
 
     private static async Task<(int ExitCode, string Output)> RunAsync(string program, IEnumerable<string> arguments)
     {

@@ -108,7 +108,8 @@ public sealed class ListenerTests
     {
         await using var rig = await MllpRig.StartAsync(append: _ => ValueTask.FromResult(new MllpReceipt(outcome, 7)));
         await using var sender = await rig.ConnectAsync();
-        (await sender.AskAsync(Messages.Adt("1"))).ShouldSatisfyAllConditions(ack => ack.Code.ShouldBe(code), ack => ack.Expected.ShouldBe("7"));
+        (await sender.AskAsync(Messages.Adt("1"))).ShouldSatisfyAllConditions(
+            ack => ack.Code.ShouldBe(code), ack => ack.Expected.ShouldBe("7"));
     }
 
     [Fact]
@@ -123,7 +124,8 @@ public sealed class ListenerTests
             return ValueTask.FromResult(new MllpReceipt(arrival.Sequence == 0 ? MllpOutcome.SequenceAnswered : MllpOutcome.Appended, 12));
         });
         await using var sender = await rig.ConnectAsync();
-        (await sender.AskAsync(Messages.Header("1", sequence: "0"))).ShouldSatisfyAllConditions(ack => ack.Code.ShouldBe("AA"), ack => ack.Expected.ShouldBe("12"));
+        (await sender.AskAsync(Messages.Header("1", sequence: "0"))).ShouldSatisfyAllConditions(
+            ack => ack.Code.ShouldBe("AA"), ack => ack.Expected.ShouldBe("12"));
         await sender.AskAsync(Messages.Header("2", sequence: "12") + "PID|1\r");
         await sender.AskAsync(Messages.Header("3", sequence: "13").Replace("|EPIC|", "|LAB|", StringComparison.Ordinal));
         numbers.ShouldBe([0, 12, null]);
@@ -133,12 +135,18 @@ public sealed class ListenerTests
     public async Task A_journal_that_throws_is_unavailable_and_its_neighbours_are_served()
     {
         await using var rig = await MllpRig.StartAsync(append: arrival =>
-            arrival.ControlId == "bad" ? throw new InvalidOperationException("DOE^JANE") : ValueTask.FromResult(new MllpReceipt(MllpOutcome.Appended)));
+            arrival.ControlId == "bad"
+                ? throw new InvalidOperationException("DOE^JANE")
+                : ValueTask.FromResult(new MllpReceipt(MllpOutcome.Appended)));
         await using var sender = await rig.ConnectAsync();
-        await sender.WriteAsync([.. Sender.Frame(Messages.Adt("a")), .. Sender.Frame(Messages.Adt("bad")), .. Sender.Frame(Messages.Adt("b"))]);
+        await sender.WriteAsync(
+            [.. Sender.Frame(Messages.Adt("a")), .. Sender.Frame(Messages.Adt("bad")), .. Sender.Frame(Messages.Adt("b"))]);
         (await sender.AckAsync()).Code.ShouldBe("AA");
         (await sender.AckAsync()).ShouldSatisfyAllConditions(
-            ack => ack.Code.ShouldBe("AE"), ack => ack.ControlId.ShouldBe("bad"), ack => ack.Error.ShouldBe("207"), ack => ack.Raw.ShouldNotContain("DOE"));
+            ack => ack.Code.ShouldBe("AE"),
+            ack => ack.ControlId.ShouldBe("bad"),
+            ack => ack.Error.ShouldBe("207"),
+            ack => ack.Raw.ShouldNotContain("DOE"));
         (await sender.AckAsync()).Code.ShouldBe("AA");
     }
 
@@ -148,7 +156,8 @@ public sealed class ListenerTests
         var asked = 0;
         await using var rig = await MllpRig.StartAsync(
             [MllpRig.Route(whenUnavailable: UnavailablePolicy.Hold)],
-            _ => ValueTask.FromResult(new MllpReceipt(Interlocked.Increment(ref asked) <= 3 ? MllpOutcome.Unavailable : MllpOutcome.Appended)),
+            _ => ValueTask.FromResult(new MllpReceipt(
+                Interlocked.Increment(ref asked) <= 3 ? MllpOutcome.Unavailable : MllpOutcome.Appended)),
             options: Impatient);
         await using var sender = await rig.ConnectAsync();
         await sender.WriteAsync([.. Sender.Frame(Messages.Adt("a")), .. Sender.Frame(Messages.Adt("b"))]);
@@ -161,8 +170,12 @@ public sealed class ListenerTests
     public async Task A_message_that_waits_too_long_is_never_answered_and_its_connection_is_closed()
     {
         await using var rig = await MllpRig.StartAsync(
-            [MllpRig.Route(new FeedMatch { SendingApplication = "EPIC" }, UnavailablePolicy.Hold), MllpRig.Route(new FeedMatch { SendingApplication = "LAB" }, feed: "lab")],
-            arrival => ValueTask.FromResult(new MllpReceipt(arrival.Route.Feed.Value == "lab" ? MllpOutcome.Appended : MllpOutcome.Unavailable)),
+            [
+                MllpRig.Route(new FeedMatch { SendingApplication = "EPIC" }, UnavailablePolicy.Hold),
+                MllpRig.Route(new FeedMatch { SendingApplication = "LAB" }, feed: "lab"),
+            ],
+            arrival => ValueTask.FromResult(new MllpReceipt(
+                arrival.Route.Feed.Value == "lab" ? MllpOutcome.Appended : MllpOutcome.Unavailable)),
             options: Impatient);
         await using var sender = await rig.ConnectAsync();
         await using var neighbour = await rig.ConnectAsync();
@@ -190,9 +203,11 @@ public sealed class ListenerTests
     [InlineData(true)]
     public async Task A_message_of_no_feed_is_refused_and_audited_and_refused_when_the_audit_fails_too(bool auditFails)
     {
-        await using var rig = await MllpRig.StartAsync([MllpRig.Route(new FeedMatch { SendingApplication = "LAB" })], auditFails: auditFails);
+        await using var rig = await MllpRig.StartAsync(
+            [MllpRig.Route(new FeedMatch { SendingApplication = "LAB" })], auditFails: auditFails);
         await using var sender = await rig.ConnectAsync();
-        (await sender.AskAsync(Messages.Adt("1"))).ShouldSatisfyAllConditions(ack => ack.Code.ShouldBe("AR"), ack => ack.Error.ShouldBe("204"));
+        (await sender.AskAsync(Messages.Adt("1"))).ShouldSatisfyAllConditions(
+            ack => ack.Code.ShouldBe("AR"), ack => ack.Error.ShouldBe("204"));
         (await sender.AskAsync(Messages.Adt("2", "AL"))).Code.ShouldBe("CR");
         rig.Refusals.Count.ShouldBe(2);
         rig.Refusals[0].ShouldSatisfyAllConditions(
@@ -263,7 +278,10 @@ public sealed class ListenerTests
     public async Task What_a_connection_learned_of_one_sender_is_not_used_for_another()
     {
         await using var rig = await MllpRig.StartAsync(
-            [MllpRig.Route(new FeedMatch { SendingApplication = "EPIC" }), MllpRig.Route(new FeedMatch { SendingFacility = "NORTH" }, feed: "north")]);
+            [
+                MllpRig.Route(new FeedMatch { SendingApplication = "EPIC" }),
+                MllpRig.Route(new FeedMatch { SendingFacility = "NORTH" }, feed: "north"),
+            ]);
         await using var sender = await rig.ConnectAsync();
         await sender.AskAsync(Messages.Adt("1"));
         await sender.AskAsync(Messages.Adt("2"));

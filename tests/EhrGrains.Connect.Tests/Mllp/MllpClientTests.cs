@@ -28,7 +28,7 @@ public sealed class MllpClientTests : IAsyncLifetime
     public async ValueTask InitializeAsync()
     {
         listener.Start();
-        connection = await ConnectAsync(new OutboundFeedSpec { Host = "127.0.0.1", Port = Port, Tls = false, OutstandingMax = 8 });
+        connection = await ConnectAsync(Plain("127.0.0.1"));
         var socket = await listener.AcceptSocketAsync(Stop);
         receiver = new Sender(new NetworkStream(socket, ownsSocket: true), socket);
     }
@@ -59,7 +59,9 @@ public sealed class MllpClientTests : IAsyncLifetime
 
         for (var i = 0; i < sent.Length; i++)
         {
-            (await sent[i]).ShouldBe(i % 2 == 0 ? new MllpSendResult(MllpSendOutcome.Accepted, "AA") : new MllpSendResult(MllpSendOutcome.Error, "AE", "207"));
+            (await sent[i]).ShouldBe(i % 2 == 0
+                ? new MllpSendResult(MllpSendOutcome.Accepted, "AA")
+                : new MllpSendResult(MllpSendOutcome.Error, "AE", "207"));
         }
     }
 
@@ -153,14 +155,17 @@ public sealed class MllpClientTests : IAsyncLifetime
         await ReceiveAsync();
         await receiver.DisposeAsync();
         (await sent).Outcome.ShouldBe(MllpSendOutcome.Disconnected);
-        await Task.Delay(Timeout.InfiniteTimeSpan, connection.Ended).ContinueWith(_ => { }, Stop, TaskContinuationOptions.None, TaskScheduler.Default);
+        var ended = new TaskCompletionSource();
+        await using var registration = connection.Ended.Register(ended.SetResult);
+        await ended.Task.WaitAsync(Stop);
         connection.IsOpen.ShouldBeFalse();
     }
 
     [Fact]
     public async Task Who_asks_for_no_acknowledgement_does_not_wait_for_one()
     {
-        (await connection.SendAsync(Encoding.ASCII.GetBytes(Messages.Adt("M1", "NE", "NE")), Stop)).Outcome.ShouldBe(MllpSendOutcome.Accepted);
+        var message = Encoding.ASCII.GetBytes(Messages.Adt("M1", "NE", "NE"));
+        (await connection.SendAsync(message, Stop)).Outcome.ShouldBe(MllpSendOutcome.Accepted);
         (await ReceiveAsync()).ShouldBe("M1");
     }
 
@@ -204,11 +209,11 @@ public sealed class MllpClientTests : IAsyncLifetime
     [Fact]
     public async Task Without_TLS_nothing_leaves_a_private_network_and_no_address_is_used_that_is_not_named()
     {
-        (await Should.ThrowAsync<EgressRefusedException>(() => ConnectAsync(new OutboundFeedSpec { Host = "127.0.0.1", Port = Port, Tls = false }, [])))
+        (await Should.ThrowAsync<EgressRefusedException>(() => ConnectAsync(Plain("127.0.0.1"), [])))
             .Reason.ShouldBe(EgressRefusal.Address);
-        (await Should.ThrowAsync<EgressRefusedException>(() => ConnectAsync(new OutboundFeedSpec { Host = "8.8.8.8", Port = 2575, Tls = false }, ["10.0.0.0/8"])))
+        (await Should.ThrowAsync<EgressRefusedException>(() => ConnectAsync(Plain("8.8.8.8"), ["10.0.0.0/8"])))
             .Reason.ShouldBe(EgressRefusal.Scheme);
-        await Should.ThrowAsync<EgressRefusedException>(() => ConnectAsync(new OutboundFeedSpec { Host = "169.254.169.254", Port = 80, Tls = false }, ["0.0.0.0/0"]));
+        await Should.ThrowAsync<EgressRefusedException>(() => ConnectAsync(Plain("169.254.169.254"), ["0.0.0.0/0"]));
     }
 
     [Fact]
@@ -227,7 +232,8 @@ public sealed class MllpClientTests : IAsyncLifetime
     }
 
     private static string Ack(string code, string id) =>
-        $"MSH|^~\\&|R|R|S|S|2026||ACK|R{id}|P|2.5.1\rMSA|{code}|{id}\r" + (code is "AA" or "CA" ? "" : "ERR||PID^1|207^Application internal error^HL70357|E\r");
+        $"MSH|^~\\&|R|R|S|S|2026||ACK|R{id}|P|2.5.1\rMSA|{code}|{id}\r"
+        + (code is "AA" or "CA" ? "" : "ERR||PID^1|207^Application internal error^HL70357|E\r");
 
     private Task<MllpSendResult> SendAsync(string id) => connection.SendAsync(Encoding.ASCII.GetBytes(Messages.Adt(id)), Stop);
 
@@ -237,5 +243,10 @@ public sealed class MllpClientTests : IAsyncLifetime
 
     private Task<MllpClientConnection> ConnectAsync(OutboundFeedSpec spec, string[]? networks = null, TimeProvider? clock = null) =>
         MllpClientConnection.ConnectAsync(
-            new MllpDestination(spec, networks ?? ["127.0.0.0/8"]), clock ?? time, new ConnectMetrics(services.GetRequiredService<IMeterFactory>()), Stop);
+            new MllpDestination(spec, networks ?? ["127.0.0.0/8"]),
+            clock ?? time,
+            new ConnectMetrics(services.GetRequiredService<IMeterFactory>()),
+            Stop);
+
+    private OutboundFeedSpec Plain(string host) => new() { Host = host, Port = Port, Tls = false, OutstandingMax = 8 };
 }

@@ -43,8 +43,11 @@ internal sealed class MllpRig : IAsyncDisposable
 
     internal MllpListener Listener => app.Services.GetRequiredService<MllpListener>();
 
-    internal static FeedRoute Route(FeedMatch? match = null, UnavailablePolicy whenUnavailable = default, string tenant = "st-mary", string feed = "adt") =>
-        new(TenantId.Parse(tenant), FeedId.Parse(feed), new InboundFeedSpec { Match = match ?? new FeedMatch(), WhenUnavailable = whenUnavailable });
+    internal static FeedRoute Route(
+        FeedMatch? match = null, UnavailablePolicy whenUnavailable = default, string tenant = "st-mary", string feed = "adt") => new(
+        TenantId.Parse(tenant),
+        FeedId.Parse(feed),
+        new InboundFeedSpec { Match = match ?? new FeedMatch(), WhenUnavailable = whenUnavailable });
 
     internal static async Task<MllpRig> StartAsync(
         IReadOnlyList<FeedRoute>? routes = null,
@@ -155,7 +158,8 @@ internal sealed class Sender(Stream stream, Socket socket) : IAsyncDisposable
     }
 
     /// <summary>The next acknowledgement; fails when the connection ends before.</summary>
-    internal async Task<Ack> AckAsync() => Ack.Read(await FrameAsync() ?? throw new EndOfStreamException("The listener closed the connection."));
+    internal async Task<Ack> AckAsync() =>
+        Ack.Read(await FrameAsync() ?? throw new EndOfStreamException("The listener closed the connection."));
 
     /// <summary>The next frame's content; null when the connection has ended.</summary>
     internal async Task<byte[]?> FrameAsync()

@@ -83,7 +83,8 @@ public sealed class ProbeTests : IAsyncLifetime
     [Fact]
     public async Task Probe_07_LF_after_FS()
     {
-        await sender.WriteAsync([.. Sender.Frame(Messages.Adt("A7"))[..^1], (byte)'\n', .. Sender.Frame(Messages.Adt("B7"))[..^1], (byte)'\n']);
+        await sender.WriteAsync(
+            [.. Sender.Frame(Messages.Adt("A7"))[..^1], (byte)'\n', .. Sender.Frame(Messages.Adt("B7"))[..^1], (byte)'\n']);
         (await sender.AckAsync()).ControlId.ShouldBe("A7");
         (await sender.AckAsync()).ControlId.ShouldBe("B7");
     }
@@ -107,7 +108,8 @@ public sealed class ProbeTests : IAsyncLifetime
     [Fact]
     public async Task Probe_11_a_character_in_two_writes()
     {
-        var message = Messages.Header("A11").Replace("2.5.1|", "2.5.1|||||||UNICODE UTF-8", StringComparison.Ordinal) + "PID|1||1||MÜLLER^ÅSA\r";
+        var header = Messages.Header("A11").Replace("2.5.1|", "2.5.1|||||||UNICODE UTF-8", StringComparison.Ordinal);
+        var message = header + "PID|1||1||MÜLLER^ÅSA\r";
         var frame = Sender.Frame(message);
         var split = frame.AsSpan().IndexOf((byte)0xC3) + 1;
         await sender.WriteAsync(frame[..split]);
@@ -119,7 +121,8 @@ public sealed class ProbeTests : IAsyncLifetime
     [Fact]
     public async Task Probe_12_the_bytes_of_a_control_id_in_Latin_1_come_back_as_they_were()
     {
-        var message = Encoding.Latin1.GetBytes(Messages.Header("MÜ12").Replace("2.5.1|||||\r", "2.5.1||||||8859/1\r", StringComparison.Ordinal) + "PID|1||1||MÜLLER\r");
+        var header = Messages.Header("MÜ12").Replace("2.5.1|||||\r", "2.5.1||||||8859/1\r", StringComparison.Ordinal);
+        var message = Encoding.Latin1.GetBytes(header + "PID|1||1||MÜLLER\r");
         await sender.WriteAsync(Sender.Frame(message));
         var frame = await sender.FrameAsync();
         frame!.AsSpan().IndexOf("MSA|AA|M\u00DC12"u8).ShouldBe(-1); // not as UTF-8
@@ -155,7 +158,10 @@ public sealed class ProbeTests : IAsyncLifetime
     public async Task Probe_16_a_message_without_control_id_is_not_accepted()
     {
         (await sender.AskAsync(Messages.Adt(""))).ShouldSatisfyAllConditions(
-            ack => ack.Code.ShouldBe("AR"), ack => ack.ControlId.ShouldBe(""), ack => ack.Error.ShouldBe("101"), ack => ack.Location.ShouldBe("MSH^1^10"));
+            ack => ack.Code.ShouldBe("AR"),
+            ack => ack.ControlId.ShouldBe(""),
+            ack => ack.Error.ShouldBe("101"),
+            ack => ack.Location.ShouldBe("MSH^1^10"));
         rig.Kept.ShouldBeEmpty();
     }
 

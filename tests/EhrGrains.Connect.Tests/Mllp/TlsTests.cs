@@ -100,7 +100,8 @@ public sealed class TlsTests
     public async Task Where_an_authority_is_named_only_its_certificates_are_let_in()
     {
         using var engine = Engine("engine");
-        await using var tls = await TlsListener.StartAsync(required: true, authority: static _ => Engine("authority").ExportCertificatePem());
+        await using var tls = await TlsListener.StartAsync(
+            required: true, authority: static _ => Engine("authority").ExportCertificatePem());
         await ShouldBeRefusedAsync(() => tls.Rig.ConnectTlsAsync(engine));
     }
 
@@ -110,7 +111,8 @@ public sealed class TlsTests
         await using var tls = await TlsListener.StartAsync();
         await using var neighbour = await tls.Rig.ConnectTlsAsync();
         (await neighbour.AskAsync(Messages.Adt("1"))).Code.ShouldBe("AA");
-        foreach (var garbage in new[] { Sender.Frame(Messages.Adt("plain")), new byte[5000], [0x16, 0x03, 0x01, 0xFF, 0xFF, .. new byte[400]] })
+        var hello = (byte[])[0x16, 0x03, 0x01, 0xFF, 0xFF, .. new byte[400]];
+        foreach (var garbage in new[] { Sender.Frame(Messages.Adt("plain")), new byte[5000], hello })
         {
             await using var sender = await tls.Rig.ConnectAsync();
             await sender.WriteAsync(garbage);
