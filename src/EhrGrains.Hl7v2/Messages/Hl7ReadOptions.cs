@@ -6,7 +6,7 @@ public sealed record Hl7ReadOptions
     /// <summary>Tolerant: every leniency of <see cref="Hl7WarningCode"/> is taken and reported as a warning.</summary>
     public static Hl7ReadOptions Tolerant { get; } = new();
 
-    /// <summary>Strict: what tolerant mode would warn of is a fault.</summary>
+    /// <summary>Strict: what tolerant mode would warn of is a fault. <see cref="Tables.Hl7Conformance"/> compares with the standard's tables beside.</summary>
     public static Hl7ReadOptions Strict { get; } = new() { IsStrict = true };
 
     /// <summary>Whether leniencies are faults. Default false.</summary>

@@ -30,7 +30,7 @@ public enum Hl7WarningCode
     /// <summary>MSH-2 has a truncation character although MSH-12 is older than 2.7.</summary>
     EarlyTruncationCharacter,
 
-    /// <summary>MSH-9 has no message structure although MSH-12 is 2.3.1 or newer, or none that the standard knows.</summary>
+    /// <summary>MSH-9 has no message structure although MSH-12 is 2.4 or newer.</summary>
     NoMessageStructure,
 
     /// <summary>MSH-9 is empty.</summary>
