@@ -1,6 +1,10 @@
 using System.Collections.Concurrent;
 using System.Net;
+using System.Net.Security;
 using System.Net.Sockets;
+using System.Security.Authentication;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using System.Threading.Channels;
 
@@ -16,11 +20,16 @@ public sealed class Hl7Receiver : IAsyncDisposable
     private readonly CancellationTokenSource stopping = new();
     private readonly ConcurrentBag<TcpClient> clients = [];
     private readonly Channel<string> received = Channel.CreateUnbounded<string>();
+    private readonly X509Certificate2? certificate;
     private readonly Task accepting;
 
-    /// <summary>Starts to listen on a free port, or on one that was listened on before.</summary>
-    public Hl7Receiver(int port = 0)
+    /// <summary>
+    /// Starts to listen on a free port, or on one that was listened on before; with a certificate over TLS, and then only for senders
+    /// that show one.
+    /// </summary>
+    public Hl7Receiver(int port = 0, X509Certificate2? certificate = null)
     {
+        this.certificate = certificate;
         listener = new TcpListener(IPAddress.Loopback, port);
         listener.Start();
         accepting = AcceptAsync();
@@ -28,6 +37,9 @@ public sealed class Hl7Receiver : IAsyncDisposable
 
     /// <summary>The port.</summary>
     public int Port => ((IPEndPoint)listener.LocalEndpoint).Port;
+
+    /// <summary>SHA-256 of the certificate that the last sender showed.</summary>
+    public string? ShownSha256 { get; private set; }
 
     /// <summary>MSA-1 for a message; null: no answer. AA unless it is set.</summary>
     public Func<string, string?> Answer { get; set; } = _ => "AA";
@@ -69,11 +81,35 @@ public sealed class Hl7Receiver : IAsyncDisposable
         }
     }
 
+    private async Task<Stream> OpenAsync(NetworkStream plain)
+    {
+        if (certificate is null)
+        {
+            return plain;
+        }
+
+        var tls = new SslStream(plain);
+        await tls.AuthenticateAsServerAsync(
+            new SslServerAuthenticationOptions
+            {
+                ServerCertificate = certificate,
+                ClientCertificateRequired = true,
+                RemoteCertificateValidationCallback = (_, shown, _, _) =>
+                {
+                    ShownSha256 = shown?.GetCertHashString(HashAlgorithmName.SHA256);
+                    return shown is not null;
+                },
+            },
+            stopping.Token);
+        return tls;
+    }
+
     private async Task ServeAsync(TcpClient client)
     {
+        using var own = client;
         try
         {
-            var stream = client.GetStream();
+            await using var stream = await OpenAsync(client.GetStream());
             while (await Mllp.ReadAsync(stream, stopping.Token) is { } message)
             {
                 // The answer is decided first: who reads the message may change what is answered next.
@@ -86,7 +122,7 @@ public sealed class Hl7Receiver : IAsyncDisposable
                 }
             }
         }
-        catch (Exception e) when (e is IOException or OperationCanceledException or ObjectDisposedException)
+        catch (Exception e) when (e is IOException or OperationCanceledException or ObjectDisposedException or AuthenticationException)
         {
             // The sender, or the test, has gone.
         }

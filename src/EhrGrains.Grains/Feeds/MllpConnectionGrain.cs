@@ -46,6 +46,7 @@ internal sealed partial class MllpConnectionGrain(
     private DateTimeOffset writtenAt;
     private DateTimeOffset? lastHeardAt;
     private bool news;
+    private bool overtaken;
 
     private TenantId Tenant { get; set; }
 
@@ -69,6 +70,11 @@ internal sealed partial class MllpConnectionGrain(
         }
 
         metrics.Forget(this);
+        if (overtaken)
+        {
+            // What this activation leaves is for the next one, which has to be there for that.
+            nudges.Inbound(Tenant, Feed);
+        }
     }
 
     public void Dispose()
@@ -254,7 +260,7 @@ internal sealed partial class MllpConnectionGrain(
     private ProblemException Fenced()
     {
         LogFenced(log, Tenant, Feed, turn?.Epoch ?? 0);
-        turn = null;
+        (turn, overtaken) = (null, true);
         DeactivateOnIdle();
         return new ProblemException(ProblemKind.Conflict, "EHR-FED-101", "", "Another silo has taken the feed over meanwhile. Ask again.");
     }

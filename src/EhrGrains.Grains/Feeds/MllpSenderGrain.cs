@@ -27,6 +27,7 @@ internal sealed partial class MllpSenderGrain(
     OutboundQueue queue,
     SenderCertificates certificates,
     TenantSnapshots tenants,
+    FeedNudges nudges,
     CommandAudit audit,
     CallerTickets tickets,
     ConnectMetrics connectMetrics,
@@ -55,6 +56,7 @@ internal sealed partial class MllpSenderGrain(
     private int failures;
     private int outstanding;
     private bool news;
+    private bool overtaken;
 
     private TenantId Tenant { get; set; }
 
@@ -74,6 +76,11 @@ internal sealed partial class MllpSenderGrain(
         await pump.WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
         await DisconnectAsync();
         metrics.Forget(this);
+        if (overtaken)
+        {
+            // What this activation leaves is for the next one, which has to be there for that.
+            nudges.Outbound(Tenant, Feed);
+        }
     }
 
     public void Dispose() => stopping.Dispose();
@@ -260,7 +267,7 @@ internal sealed partial class MllpSenderGrain(
     private ProblemException Fenced()
     {
         LogFenced(log, Tenant, Feed, epoch ?? 0);
-        epoch = null;
+        (epoch, overtaken) = (null, true);
         DeactivateOnIdle();
         return new ProblemException(ProblemKind.Conflict, "EHR-FED-101", "", "Another silo has taken the feed over meanwhile. Ask again.");
     }

@@ -40,9 +40,12 @@ internal sealed class FeedSite : IAsyncDisposable
     private static CancellationToken Ct => TestContext.Current.CancellationToken;
 
     internal static async Task<FeedSite> OpenAsync(
-        GrainCluster cluster, Func<InboundFeedSpec, InboundFeedSpec>? inbound = null, Func<OutboundFeedSpec, OutboundFeedSpec>? outbound = null)
+        GrainCluster cluster,
+        Func<InboundFeedSpec, InboundFeedSpec>? inbound = null,
+        Func<OutboundFeedSpec, OutboundFeedSpec>? outbound = null,
+        Hl7Receiver? receiver = null)
     {
-        var site = new FeedSite(cluster, await Hospital.OpenAsync(cluster), new Hl7Receiver());
+        var site = new FeedSite(cluster, await Hospital.OpenAsync(cluster), receiver ?? new Hl7Receiver());
         var to = new OutboundFeedSpec { Host = "127.0.0.1", Port = site.Receiver.Port, Tls = false, AcknowledgementTimeoutSeconds = 600 };
         var from = new InboundFeedSpec { Match = new FeedMatch { SendingApplication = site.Tenant.Value }, ForwardTo = ["out"], TriesMax = 1 };
         var spec = site.hospital.Spec with
@@ -159,17 +162,18 @@ internal sealed class FeedSite : IAsyncDisposable
     }
 }
 
-/// <summary>The alarms that were raised since it was made, as they are measured.</summary>
+/// <summary>The alarms that a cluster's feeds have raised since this was made, as they are measured.</summary>
 internal sealed class Alarms : IDisposable
 {
     private readonly MeterListener listener = new();
     private readonly ConcurrentDictionary<string, TaskCompletionSource> raised = new();
 
-    internal Alarms()
+    internal Alarms(GrainCluster cluster)
     {
+        object[] ofCluster = [.. Enumerable.Range(0, 2).Select(silo => cluster.Silo(silo).GetRequiredService<IMeterFactory>())];
         listener.InstrumentPublished = (instrument, own) =>
         {
-            if (instrument.Name == "ehrgrains.hl7.alarms")
+            if (instrument.Name == "ehrgrains.hl7.alarms" && ofCluster.Contains(instrument.Meter.Scope))
             {
                 own.EnableMeasurementEvents(instrument);
             }

@@ -50,7 +50,7 @@ public abstract class InboundFeedTests(GrainCluster fixture)
     [Fact]
     public async Task A_message_that_cannot_be_processed_is_parked_with_an_alarm_and_the_others_go_on()
     {
-        using var alarms = new Alarms();
+        using var alarms = new Alarms(cluster);
         await using var site = await FeedSite.OpenAsync(cluster);
         await site.ReceiveAsync(site.Message("A1"), site.Poison("A2"), site.Message("A3"));
         await site.ForwardedAsync("A1", "A3");
@@ -71,7 +71,7 @@ public abstract class InboundFeedTests(GrainCluster fixture)
     [Fact]
     public async Task A_feed_that_blocks_stops_in_front_of_the_message_until_it_is_skipped()
     {
-        using var alarms = new Alarms();
+        using var alarms = new Alarms(cluster);
         await using var site = await FeedSite.OpenAsync(cluster, inbound => inbound with { Poison = PoisonPolicy.Block });
         await site.ReceiveAsync(site.Message("B1"), site.Poison("B2"), site.Message("B3"));
         await site.ForwardedAsync("B1");
@@ -140,7 +140,7 @@ public abstract class InboundFeedTests(GrainCluster fixture)
     [Fact]
     public async Task Silence_raises_an_alarm_and_the_next_message_ends_it()
     {
-        using var alarms = new Alarms();
+        using var alarms = new Alarms(cluster);
         await using var site = await FeedSite.OpenAsync(cluster, inbound => inbound with { SilenceAlarmMinutes = 60 });
         await site.NudgeAsync();
         await site.PassTimeUntilAsync(alarms.RaisedAsync("silence"), TimeSpan.FromMinutes(1));

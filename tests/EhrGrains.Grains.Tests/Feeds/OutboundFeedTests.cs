@@ -1,5 +1,10 @@
+using System.Net;
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+using EhrGrains.Contracts;
 using EhrGrains.Contracts.Feeds;
 using EhrGrains.Storage.Outbound;
+using EhrGrains.Testing;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace EhrGrains.Grains.Tests.Feeds;
@@ -28,7 +33,7 @@ public abstract class OutboundFeedTests(GrainCluster fixture)
     [Fact]
     public async Task A_refused_message_is_parked_with_an_alarm_and_can_be_sent_again()
     {
-        using var alarms = new Alarms();
+        using var alarms = new Alarms(cluster);
         await using var site = await FeedSite.OpenAsync(cluster);
         site.Receiver.Answer = message => message.Contains("|R1|", StringComparison.Ordinal) ? "AR" : "AA";
         await EnqueueAsync(site, "R1", "R2");
@@ -47,7 +52,7 @@ public abstract class OutboundFeedTests(GrainCluster fixture)
     [Fact]
     public async Task A_feed_that_pauses_on_refusal_stops_in_front_of_the_message_until_it_is_skipped()
     {
-        using var alarms = new Alarms();
+        using var alarms = new Alarms(cluster);
         await using var site = await FeedSite.OpenAsync(cluster, outbound: outbound => outbound with { Refused = RefusedPolicy.Pause });
         site.Receiver.Answer = message => message.Contains("|K1|", StringComparison.Ordinal) ? "CR" : "CA";
         await EnqueueAsync(site, "K1", "K2");
@@ -65,7 +70,7 @@ public abstract class OutboundFeedTests(GrainCluster fixture)
     [Fact]
     public async Task While_the_receiver_is_away_the_circuit_is_open_and_nothing_is_lost_or_reordered()
     {
-        using var alarms = new Alarms();
+        using var alarms = new Alarms(cluster);
         await using var site = await FeedSite.OpenAsync(cluster);
         var port = site.Receiver.Port;
         await site.StopReceiverAsync();
@@ -82,7 +87,7 @@ public abstract class OutboundFeedTests(GrainCluster fixture)
     [Fact]
     public async Task After_its_hours_of_trying_it_gives_up_with_an_alarm_and_resume_delivers()
     {
-        using var alarms = new Alarms();
+        using var alarms = new Alarms(cluster);
         await using var site = await FeedSite.OpenAsync(cluster, outbound: outbound => outbound with { GiveUpAfterHours = 1 });
         var port = site.Receiver.Port;
         await site.StopReceiverAsync();
@@ -126,6 +131,41 @@ public abstract class OutboundFeedTests(GrainCluster fixture)
         await site.ForwardedAsync(ids);
         (await SettledAsync(site)).Queued.ShouldBe(0);
         site.Receiver.Peek().ShouldBeNull();
+    }
+
+    [Fact]
+    public async Task The_receiver_sees_our_client_certificate_and_only_a_receiver_that_the_feed_trusts_gets_anything()
+    {
+        using var server = NewCertificate("receiver");
+        using var ours = NewCertificate("us");
+        var receiver = new Hl7Receiver(certificate: server);
+        await using var site = await FeedSite.OpenAsync(
+            cluster, outbound: outbound => outbound with { Tls = true, TrustedCertificates = server.ExportCertificatePem() }, receiver: receiver);
+        var pem = ours.ExportCertificatePem() + "\n" + ours.GetECDsaPrivateKey()!.ExportPkcs8PrivateKeyPem();
+        var shown = await site.AskSenderAsync(sender => sender.SetClientCertificateAsync(new SecretText(pem), Ct));
+        shown!.Sha256.ShouldBe(ours.GetCertHashString(HashAlgorithmName.SHA256));
+        await EnqueueAsync(site, "T1");
+        await site.ForwardedAsync("T1");
+        receiver.ShownSha256.ShouldBe(shown.Sha256);
+
+        // Without it the receiver ends the handshake, and nothing is sent.
+        await site.AskSenderAsync(sender => sender.SetClientCertificateAsync(null, Ct));
+        using var alarms = new Alarms(cluster);
+        await EnqueueAsync(site, "T2");
+        await site.PassTimeUntilAsync(alarms.RaisedAsync("circuit_open"));
+        receiver.Peek().ShouldBeNull();
+        await site.AskSenderAsync(sender => sender.SetClientCertificateAsync(new SecretText(pem), Ct));
+        await site.PassTimeUntilAsync(site.ForwardedAsync("T2"));
+    }
+
+    private static X509Certificate2 NewCertificate(string name)
+    {
+        using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
+        var request = new CertificateRequest($"CN={name}", key, HashAlgorithmName.SHA256);
+        var names = new SubjectAlternativeNameBuilder();
+        names.AddIpAddress(IPAddress.Loopback);
+        request.CertificateExtensions.Add(names.Build());
+        return request.CreateSelfSigned(DateTimeOffset.UtcNow.AddDays(-1), DateTimeOffset.UtcNow.AddDays(2));
     }
 
     private static Task EnqueueAsync(FeedSite site, params string[] ids) => site.DoSenderAsync(sender => sender.EnqueueAsync(
