@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Net;
 using System.Net.Security;
 using System.Net.Sockets;
+using System.Runtime.CompilerServices;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using EhrGrains.Benchmarks.Peers;
@@ -27,7 +28,7 @@ internal static class MllpBenchmark
     private static readonly TimeSpan Round = TimeSpan.FromSeconds(3);
     private static readonly (int Connections, int Outstanding)[] Shapes = [(1, 1), (16, 1), (200, 1), (1, 16), (16, 16)];
 
-    internal static async IAsyncEnumerable<string[]> RunAsync([System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
+    internal static async IAsyncEnumerable<string[]> RunAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {
         using var directory = new TempDirectory();
         await using var echo = await StartAsync("echo", directory, cancellationToken);
@@ -66,7 +67,9 @@ internal static class MllpBenchmark
     /// <summary>The measured process: a bare echo, or the listener as the silo runs it.</summary>
     internal static async Task ServeAsync(string what, string folder)
     {
-        await using var journal = Enum.TryParse<DatabaseKind>(what, out var kind) ? await JournalBenchmark.Subject.CreateAsync(kind, CancellationToken.None) : null;
+        await using var journal = Enum.TryParse<DatabaseKind>(what, out var kind)
+            ? await JournalBenchmark.Subject.CreateAsync(kind, CancellationToken.None)
+            : null;
         await using var app = what == "echo" ? MllpEcho.Build() : Listener(journal?.Writer, what == "tls" ? folder : null);
         await app.StartAsync();
         Console.WriteLine($"ready {new Uri(app.Urls.Single()).Port.ToString(CultureInfo.InvariantCulture)}");
@@ -75,11 +78,12 @@ internal static class MllpBenchmark
 
     private static WebApplication Listener(JournalWriter? journal, string? certificates)
     {
-        var feed = new FeedRoute(TenantId.Parse("bench"), FeedId.Parse("adt"), new InboundFeedSpec { Match = new FeedMatch { SendingApplication = "EPIC" } });
-        var routes = FeedRoutes.From([feed]);
+        var spec = new InboundFeedSpec { Match = new FeedMatch { SendingApplication = "EPIC" } };
+        var routes = FeedRoutes.From([new FeedRoute(TenantId.Parse("bench"), FeedId.Parse("adt"), spec)]);
         var builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
-        builder.Services.AddSingleton(new MllpReceiver(() => routes, (arrival, stop) => AppendAsync(journal, arrival, stop), static (_, _) => default));
+        builder.Services.AddSingleton(new MllpReceiver(
+            () => routes, (arrival, stop) => AppendAsync(journal, arrival, stop), static (_, _) => default));
         builder.Services.AddMllpListener();
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0, listen =>
         {
@@ -110,7 +114,8 @@ internal static class MllpBenchmark
                 ControlId = arrival.ControlId,
             };
             var receipt = await journal.AppendAsync(message, cancellationToken);
-            return new MllpReceipt(receipt.Disposition == JournalDisposition.Appended ? MllpOutcome.Appended : MllpOutcome.OutOfSequence);
+            return new MllpReceipt(
+                receipt.Disposition == JournalDisposition.Appended ? MllpOutcome.Appended : MllpOutcome.OutOfSequence);
         }
     }
 
@@ -130,7 +135,7 @@ internal static class MllpBenchmark
     }
 
     private static async IAsyncEnumerable<string[]> DurableAsync(
-        DatabaseKind kind, TempDirectory directory, [System.Runtime.CompilerServices.EnumeratorCancellation] CancellationToken cancellationToken)
+        DatabaseKind kind, TempDirectory directory, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
         await using var writer = await JournalBenchmark.Subject.CreateAsync(kind, cancellationToken);
         await using var served = await StartAsync(kind.ToString(), directory, cancellationToken);
@@ -140,8 +145,8 @@ internal static class MllpBenchmark
             var ours = new List<MllpLoadResult>();
             for (var round = 0; round < Rounds; round++)
             {
-                var (perSecond, cpu) = await writer.MeasureAsync(connections * outstanding, Round, cancellationToken);
-                alone.Add(new MllpLoadResult(perSecond, cpu, 0, 0));
+                var (perSecond, cpu, refused) = await writer.MeasureAsync(connections * outstanding, Round, cancellationToken);
+                alone.Add(new MllpLoadResult(perSecond, cpu, 0, 0, refused));
                 ours.Add(await LoadAsync(served, connections, outstanding));
             }
 
@@ -167,15 +172,19 @@ internal static class MllpBenchmark
             await client.DisposeAsync();
         }
 
-        return [$"{IdleConnections:N0} idle TLS connections", "", $"{bytes / 1e6:F0} MB", $"{bytes / IdleConnections / 1024.0:F1} KiB each", $"{cpu:P1} of a core", ""];
+        var each = bytes / IdleConnections / 1024.0;
+        return [$"{IdleConnections:N0} idle TLS connections", "", $"{bytes / 1e6:F0} MB", $"{each:F1} KiB each", $"{cpu:P1} of a core", ""];
     }
 
-    private static async Task ConnectAsync(int port, int count, List<SslStream> clients, CancellationToken cancellationToken) =>
-        await Parallel.ForAsync(0, count, new ParallelOptions { MaxDegreeOfParallelism = HandshakesAtOnce, CancellationToken = cancellationToken }, async (_, stop) =>
+    private static async Task ConnectAsync(int port, int count, List<SslStream> clients, CancellationToken cancellationToken)
+    {
+        var atOnce = new ParallelOptions { MaxDegreeOfParallelism = HandshakesAtOnce, CancellationToken = cancellationToken };
+        await Parallel.ForAsync(0, count, atOnce, async (_, stop) =>
         {
             var socket = new Socket(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
             await socket.ConnectAsync(IPAddress.Loopback, port, stop);
-            var tls = new SslStream(new NetworkStream(socket, ownsSocket: true), false, static (_, shown, _, _) => shown?.Subject == "CN=localhost");
+            var plain = new NetworkStream(socket, ownsSocket: true);
+            var tls = new SslStream(plain, false, static (_, shown, _, _) => shown?.Subject == "CN=localhost");
             await tls.AuthenticateAsClientAsync("localhost");
             await tls.WriteAsync(MllpLoad.Frame("IDLE", 200), stop);
             _ = await tls.ReadAsync(new byte[512], stop);
@@ -184,6 +193,7 @@ internal static class MllpBenchmark
                 clients.Add(tls);
             }
         });
+    }
 
     private static void WriteCertificate(TempDirectory directory)
     {
@@ -197,18 +207,24 @@ internal static class MllpBenchmark
     private static Task<MllpLoadResult> LoadAsync(Served served, int connections, int outstanding) =>
         MllpLoad.RunAsync(served.Port, served.Process.Id, connections, outstanding, Round);
 
-    private static MllpLoadResult Median(List<MllpLoadResult> rounds) => rounds.OrderBy(static r => r.PerSecond).ElementAt(rounds.Count / 2);
+    private static MllpLoadResult Median(List<MllpLoadResult> rounds) =>
+        rounds.OrderBy(static r => r.PerSecond).ElementAt(rounds.Count / 2);
 
     private static string[] Row(string name, MllpLoadResult reference, MllpLoadResult ours) =>
     [
         name, Rate.Text(reference.PerSecond), Rate.Text(ours.PerSecond), $"{ours.PerSecond / reference.PerSecond:F2}",
-        $"{reference.CpuMicroseconds:F1} / {ours.CpuMicroseconds:F1}", $"{ours.P50:F2} / {ours.P99:F2}",
+        $"{reference.CpuMicroseconds:F1} / {ours.CpuMicroseconds:F1}",
+        $"{ours.P50:F2} / {ours.P99:F2}{(ours.Refused > 0 ? $", {ours.Refused} refused" : "")}",
     ];
 
     private static async Task<Served> StartAsync(string what, TempDirectory directory, CancellationToken cancellationToken)
     {
         var process = await ChildProcess.StartAsync(
-            "EhrGrains.Benchmarks.dll", ["serve", "mllp", what, directory.Path], new Dictionary<string, string>(), directory.File($"{what}.log"), "ready",
+            "EhrGrains.Benchmarks.dll",
+            ["serve", "mllp", what, directory.Path],
+            new Dictionary<string, string>(),
+            directory.File($"{what}.log"),
+            "ready",
             cancellationToken);
         var port = process.Output.Split('\n').First(static line => line.StartsWith("ready ", StringComparison.Ordinal))[6..];
         return new Served(process, int.Parse(port, CultureInfo.InvariantCulture));

@@ -11,11 +11,12 @@ namespace EhrGrains.Benchmarks;
 /// <param name="CpuMicroseconds">CPU time of the listening process for one.</param>
 /// <param name="P50">Milliseconds from a message's writing to its acknowledgement, median.</param>
 /// <param name="P99">The same, 99th percentile.</param>
-internal sealed record MllpLoadResult(double PerSecond, double CpuMicroseconds, double P50, double P99);
+/// <param name="Refused">Messages that the journal did not take in time, and that were answered AE.</param>
+internal sealed record MllpLoadResult(double PerSecond, double CpuMicroseconds, double P50, double P99, long Refused);
 
 /// <summary>
-/// Senders on raw sockets, each with so many messages outstanding. Every acknowledgement must be a positive one for the oldest
-/// outstanding message of its connection: anything else ends the benchmark.
+/// Senders on raw sockets, each with so many messages outstanding. Every acknowledgement must be for the oldest outstanding message
+/// of its connection: anything else ends the benchmark.
 /// </summary>
 internal static class MllpLoad
 {
@@ -25,7 +26,8 @@ internal static class MllpLoad
     internal static async Task<MllpLoadResult> RunAsync(int port, int processId, int connections, int outstanding, TimeSpan length)
     {
         var run = new Run(Interlocked.Increment(ref lastRun), WarmUp, length);
-        var senders = Enumerable.Range(0, connections).Select(number => Task.Run(() => new SenderLoop(run, port, number, outstanding).RunAsync())).ToArray();
+        var loops = Enumerable.Range(0, connections).Select(number => new SenderLoop(run, port, number, outstanding)).ToArray();
+        var senders = loops.Select(static loop => Task.Run(loop.RunAsync)).ToArray();
         await Task.Delay(WarmUp);
         var cpu = Load.CpuSeconds(processId);
         var clock = Stopwatch.StartNew();
@@ -34,7 +36,7 @@ internal static class MllpLoad
         var latencies = all.SelectMany(static l => l).Order().ToArray();
         return new MllpLoadResult(
             latencies.Length / clock.Elapsed.TotalSeconds, cpu / latencies.Length * 1e6,
-            latencies[latencies.Length / 2], latencies[(int)(latencies.Length * 0.99)]);
+            latencies[latencies.Length / 2], latencies[(int)(latencies.Length * 0.99)], loops.Sum(static loop => loop.Refused));
     }
 
     /// <summary>Milliseconds from the first byte of one message to its acknowledgement.</summary>
@@ -74,6 +76,8 @@ internal static class MllpLoad
         private readonly List<double> latencies = [];
         private long sent;
         private long acknowledged;
+
+        public long Refused { get; private set; }
 
         public async Task<List<double>> RunAsync()
         {
@@ -127,13 +131,15 @@ internal static class MllpLoad
             {
                 Id(acknowledged, expected);
                 var answer = input.Slice(taken, end);
-                var code = answer.IndexOf("MSA|AA|"u8);
+                var code = answer.IndexOf("MSA|A"u8);
                 if (code < 0 || !answer[(code + 7)..].StartsWith(expected))
                 {
-                    throw new InvalidOperationException($"Not the acknowledgement of the oldest message: {Encoding.ASCII.GetString(answer)}");
+                    throw new InvalidOperationException($"Not for the oldest message: {Encoding.ASCII.GetString(answer)}");
                 }
 
-                if (run.IsMeasured)
+                var isAccepted = answer[code + 5] == (byte)'A';
+                Refused += isAccepted ? 0 : 1;
+                if (run.IsMeasured && isAccepted)
                 {
                     latencies.Add(Stopwatch.GetElapsedTime(sentAt[acknowledged % outstanding]).TotalMilliseconds);
                 }
