@@ -235,6 +235,7 @@ internal sealed class Demonstration(Narrator narrator, string dataDirectory, Por
               export EHRGRAINS_CONTEXT={OperatorFile}
               {Cli} tenant list
               {Cli} credential rotate st-mary
+              {Cli} feed show st-mary {LiveFeeds.Inbound}
               {Cli} audit verify
               {Cli} query --federated '{query}' --context {AppFile}
 
@@ -242,6 +243,10 @@ internal sealed class Demonstration(Narrator narrator, string dataDirectory, Por
               curl -H "Authorization: Bearer $TOKEN" '{url}/fhir/{query}'
               curl {url}/fhir/st-mary/metadata
               curl {url}/tenants/st-mary/jwks.json
+
+            Each hospital goes on sending two HL7 v2 messages a second; how that stands, on its side:
+
+              curl {hospitals.Sites[0].AdminUrl}/feed
             """);
     }
 }
