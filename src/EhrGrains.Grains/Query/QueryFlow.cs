@@ -41,8 +41,8 @@ internal sealed partial class QueryFlow(
     /// <summary>Searches, or goes on with a search.</summary>
     internal async Task<QueryAnswer> SearchAsync(TenantId tenant, Caller caller, FhirSearch search, CancellationToken cancellationToken)
     {
-        var snapshot = await tenants.GetAsync(tenant, cancellationToken);
-        if (Admission.Refuse(caller, snapshot, search.Type, Interactions.Search) is { } refusal)
+        var (snapshot, refusal) = await AdmitAsync(tenant, caller, search.Type, Interactions.Search, cancellationToken);
+        if (refusal is not null)
         {
             return refusal;
         }
@@ -55,8 +55,8 @@ internal sealed partial class QueryFlow(
     /// <summary>Reads one resource.</summary>
     internal async Task<QueryAnswer> ReadAsync(TenantId tenant, Caller caller, FhirRead read, CancellationToken cancellationToken)
     {
-        var snapshot = await tenants.GetAsync(tenant, cancellationToken);
-        if (Admission.Refuse(caller, snapshot, read.Type, Interactions.Read) is { } refusal)
+        var (snapshot, refusal) = await AdmitAsync(tenant, caller, read.Type, Interactions.Read, cancellationToken);
+        if (refusal is not null)
         {
             return refusal;
         }
@@ -64,6 +64,20 @@ internal sealed partial class QueryFlow(
         var query = new Query(tenant, caller, snapshot!, normalizers.For(tenant, snapshot!));
         IEnumerable<string> patients = read.Type == "Patient" ? [read.Id] : [];
         return await AuditedAsync(query, "read", read.Type, patients, () => RunReadAsync(query, read, cancellationToken), cancellationToken);
+    }
+
+    // Nobody is refused from memory: a grant that was given a moment ago holds.
+    private async ValueTask<(TenantSnapshot? Snapshot, QueryAnswer? Refusal)> AdmitAsync(
+        TenantId tenant, Caller caller, string type, Interactions interaction, CancellationToken cancellationToken)
+    {
+        var known = await tenants.GetAsync(tenant, cancellationToken);
+        if (Admission.Refuse(caller, known, type, interaction) is null)
+        {
+            return (known, null);
+        }
+
+        var now = await tenants.GetNowAsync(tenant, cancellationToken);
+        return (now, Admission.Refuse(caller, now, type, interaction));
     }
 
     // I5: nothing is asked of the EHR, and so no PHI can leave, before the intent is committed.

@@ -11,6 +11,25 @@ public sealed class FederationTests(QueryCluster cluster) : IClassFixture<QueryC
     private IFederatedQueryGrain Everywhere => cluster.Grains().GetGrain<IFederatedQueryGrain>(Federation.Key);
 
     [Fact]
+    public async Task A_grant_that_was_given_a_moment_ago_holds()
+    {
+        await using var hospital = await FhirHospital.OpenAsync(cluster);
+        using (cluster.EnterApp())
+        {
+            (await hospital.Queries().ReadAsync(hospital.Read("p1"), TestContext.Current.CancellationToken)).Status.ShouldBe(200, "now the silo knows the tenant");
+        }
+
+        await cluster.RegisterAppAsync("late");
+        await hospital.GrantAsync("late", QueryCluster.ReadAndSearchAll);
+        using var late = cluster.EnterApp("late");
+        var response = await Everywhere.SearchAsync(
+            hospital.Search() with { GatewayBase = "https://gateway.test/fhir" }, TestContext.Current.CancellationToken);
+
+        response.Status.ShouldBe(200, System.Text.Encoding.UTF8.GetString(response.Body));
+        FhirHospital.Codes(response).ShouldBeEmpty();
+    }
+
+    [Fact]
     public async Task Every_hospital_that_the_app_may_see_answers_and_paging_goes_on_at_all_of_them()
     {
         await cluster.RegisterAppAsync("everywhere");
