@@ -13,10 +13,10 @@ public sealed class FeedCommandTests(RunningCluster cluster) : IClassFixture<Run
     public async Task A_feed_is_added_takes_messages_is_paused_replayed_and_its_quarantine_emptied()
     {
         await cluster.RunAsync(0, "apply", "-f", "deploy/hospitals/cedar-clinic.yaml");
-        string[] add = ["feed", "add", "cedar-clinic", "adt", "--name", "Admissions", "--sending-application", "CEDAR", "--poison", "park"];
-        (await cluster.RunAsync(0, add)).Output.ShouldContain("feeds.adt.inbound.match.sendingApplication");
+        string[] add = ["feed", "add", "cedar-clinic", "extra", "--name", "Admissions", "--sending-application", "CEDAR", "--poison", "park"];
+        (await cluster.RunAsync(0, add)).Output.ShouldContain("feeds.extra.inbound.match.sendingApplication");
         await cluster.RunAsync(0, add);
-        (await cluster.RunAsync(6, "feed", "add", "cedar-clinic", "adt", "--name", "Other", "--sending-application", "CEDAR")).Error.ShouldContain("differs");
+        (await cluster.RunAsync(6, "feed", "add", "cedar-clinic", "extra", "--name", "Other", "--sending-application", "CEDAR")).Error.ShouldContain("differs");
 
         // A listener knows a new feed within 5 s; until then it refuses, and the sender tries again.
         string? answer;
@@ -26,18 +26,18 @@ public sealed class FeedCommandTests(RunningCluster cluster) : IClassFixture<Run
         }
         while (!answer!.Contains("MSA|AA|K1", StringComparison.Ordinal));
 
-        await cluster.RunAsync(0, "feed", "pause", "cedar-clinic", "adt", "--reason", "test");
-        using var paused = await JsonAsync("feed", "show", "cedar-clinic", "adt");
+        await cluster.RunAsync(0, "feed", "pause", "cedar-clinic", "extra", "--reason", "test");
+        using var paused = await JsonAsync("feed", "show", "cedar-clinic", "extra");
         (paused.RootElement.GetProperty("state").GetString(), paused.RootElement.GetProperty("head").GetInt64()).ShouldBe(("paused", 1));
-        await cluster.RunAsync(0, "feed", "resume", "cedar-clinic", "adt");
+        await cluster.RunAsync(0, "feed", "resume", "cedar-clinic", "extra");
         (await cluster.RunAsync(0, "feed", "list", "cedar-clinic")).Output.ShouldContain("Admissions");
-        using var replayed = await JsonAsync("feed", "replay", "cedar-clinic", "adt", "--position", "1");
+        using var replayed = await JsonAsync("feed", "replay", "cedar-clinic", "extra", "--position", "1");
         replayed.RootElement.GetProperty("position").GetInt64().ShouldBe(1);
-        await cluster.RunAsync(2, "feed", "replay", "cedar-clinic", "adt", "--position", "7");
+        await cluster.RunAsync(2, "feed", "replay", "cedar-clinic", "extra", "--position", "7");
 
-        (await cluster.RunAsync(0, "feed", "quarantine", "list", "cedar-clinic", "adt")).Output.ShouldNotContain("EHR-");
-        (await cluster.RunAsync(0, "feed", "quarantine", "show", "cedar-clinic", "adt", "1")).Output.ShouldContain("PID|1||4711");
-        await cluster.RunAsync(5, "feed", "quarantine", "skip", "cedar-clinic", "adt", "1");
+        (await cluster.RunAsync(0, "feed", "quarantine", "list", "cedar-clinic", "extra")).Output.ShouldNotContain("EHR-");
+        (await cluster.RunAsync(0, "feed", "quarantine", "show", "cedar-clinic", "extra", "1")).Output.ShouldContain("PID|1||4711");
+        await cluster.RunAsync(5, "feed", "quarantine", "skip", "cedar-clinic", "extra", "1");
         await cluster.RunAsync(5, "feed", "show", "cedar-clinic", "no-such-feed");
         cluster.SiloLog.ShouldNotContain("4711");
     }

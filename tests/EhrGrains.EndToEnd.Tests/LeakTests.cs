@@ -97,7 +97,7 @@ public sealed class LeakTests(ClusterFixture fixture)
         var dump = new StringBuilder();
         foreach (var table in tables)
         {
-            using var copy = await connection.BeginTextExportAsync($"COPY {table} TO STDOUT", cancellationToken);
+            using var copy = await connection.BeginTextExportAsync($"COPY (SELECT * FROM {table}) TO STDOUT", cancellationToken);
             dump.Append(await copy.ReadToEndAsync(cancellationToken));
         }
 

@@ -263,6 +263,17 @@ public sealed class QuirkTests
         message.Codes().ShouldBe([code]);
     }
 
+    [Fact]
+    public void Text_that_looks_like_a_header_in_the_other_byte_order_does_not_turn_UTF_16_around()
+    {
+        var bytes = System.Text.Encoding.Unicode.GetBytes("MSH|^~\\&|A|B|C|D|2024||ADT^A01|1|P|2.5\rPID|1||\u4D00\u5300\u4800\r");
+
+        using var message = Hl7Message.Parse(bytes);
+
+        message["MSH-10"].GetString().ShouldBe("1");
+        message["PID-3"].GetString().ShouldBe("\u4D00\u5300\u4800");
+    }
+
     [Theory]
     [InlineData("8859/1", 28591)]
     [InlineData("8859/2", 28592)]

@@ -169,18 +169,21 @@ internal static class MessageReader
         _ => null,
     };
 
+    // The first header counts: what follows it can look like one in the other byte order.
     private static Charset? WideHeader(ReadOnlySpan<byte> window)
     {
+        Charset? found = null;
         foreach (var set in (ReadOnlySpan<Charset>)[Charset.BigEndianUtf32, Charset.LittleEndianUtf32, Charset.BigEndianUtf16, Charset.LittleEndianUtf16])
         {
             var at = window.IndexOf(set.Encoding.GetBytes("MSH"));
             if (at >= 0 && at % set.UnitBytes == 0)
             {
-                return set;
+                found = set;
+                window = window[..at];
             }
         }
 
-        return null;
+        return found;
     }
 
     private static byte[] ToUtf8(ReadOnlySpan<byte> bytes, Charset set) =>
