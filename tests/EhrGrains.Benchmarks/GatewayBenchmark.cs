@@ -110,8 +110,7 @@ internal sealed class GatewayBenchmark : IAsyncDisposable
         };
         if (role.StartsWith("silo", StringComparison.Ordinal))
         {
-            // As the silo's own program has them.
-            environment["DOTNET_TieredPGO"] = "0";
+            // As the silo's own program has it.
             environment["DOTNET_GCLOHThreshold"] = "100000";
         }
 
