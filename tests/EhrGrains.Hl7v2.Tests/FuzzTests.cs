@@ -10,7 +10,7 @@ public sealed class FuzzTests
     public void Thousands_of_spoilt_messages_break_no_law_and_stay_within_their_bounds()
     {
         var isLong = int.TryParse(Environment.GetEnvironmentVariable("EHRGRAINS_FUZZ_SECONDS"), out var seconds);
-        var (inputsMax, seed) = isLong ? (15_000, 2026) : (3_000, 1);
+        var (inputsMax, seed) = isLong ? (150_000, 2026) : (3_000, 1);
         var result = MutationRun.Run(TimeSpan.FromSeconds(isLong ? seconds : 8), inputsMax, seed);
 
         result.Failure.ShouldBeNull(result.Failure is { } failure ? $"{failure.Target} on {Convert.ToHexString(failure.Input)}" : "");
