@@ -125,6 +125,7 @@ internal static class TenantFileReader
                 DailyQuota = budget.Number("dailyQuota", long.MaxValue),
             },
             Feeds = [.. root.Sections("feeds").Select(FeedSection.Read)],
+            Mapping = MappingSection.Read(root.Section("mapping")),
         };
         connection.RefuseUnknown();
         budget.RefuseUnknown();

@@ -71,6 +71,10 @@ public sealed record TenantSpec
     /// <summary>The HL7 v2 feeds; at most 100.</summary>
     [Id(6)]
     public FeedSpec[] Feeds { get; init; } = [];
+
+    /// <summary>What the hospital's HL7 v2 messages mean beyond the standard.</summary>
+    [Id(7)]
+    public MappingSpec Mapping { get; init; } = new();
 }
 
 /// <summary>The tenant's FHIR endpoint, its vendor profile, its trust and egress rules.</summary>

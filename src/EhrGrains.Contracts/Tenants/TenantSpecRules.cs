@@ -61,6 +61,7 @@ public static class TenantSpecRules
 
         AddBudget(problems, spec.Budget);
         FeedSpecRules.Check(problems, spec.Feeds ?? []);
+        MappingSpecRules.Check(problems, spec.Mapping ?? new());
         return problems;
     }
 
@@ -155,6 +156,7 @@ public static class TenantSpecRules
         }
 
         FeedSpecRules.Flatten(values, spec.Feeds);
+        MappingSpecRules.Flatten(values, spec.Mapping);
         return values;
     }
 

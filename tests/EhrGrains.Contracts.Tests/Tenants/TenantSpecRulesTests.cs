@@ -204,6 +204,37 @@ public sealed class TenantSpecRulesTests
     public void A_new_tenant_differs_in_all_that_is_stated() =>
         TenantSpecRules.Differences(null, Good).ShouldContain(new Difference("connection.baseUrl", null, Good.Connection.BaseUrl));
 
+    [Fact]
+    public void A_site_layer_with_errors_is_refused_with_all_of_them()
+    {
+        var mapping = new MappingSpec
+        {
+            Authorities = new() { ["HOSP"] = "urn:oid:1.2.3", ["LAB"] = "lab" },
+            Codes = [Glucose, Glucose, Glucose with { Field = "OBX3" }, Glucose with { From = "K", System = "loinc" }],
+            Rules = new string('#', 300_000),
+        };
+        TenantSpecRules.Validate(Good with { Mapping = mapping }).Select(problem => (problem.Code, problem.Path)).ShouldBe(
+        [
+            ("EHR-MAP-002", "mapping.authorities.LAB"),
+            ("EHR-MAP-007", "mapping.codes[1].from"),
+            ("EHR-MAP-004", "mapping.codes[2].field"),
+            ("EHR-MAP-008", "mapping.codes[3].system"),
+            ("EHR-MAP-006", "mapping.rules"),
+        ]);
+    }
+
+    [Fact]
+    public void A_changed_code_of_the_site_layer_is_a_difference()
+    {
+        var before = Good with { Mapping = new MappingSpec { Codes = [Glucose] } };
+        var after = Good with { Mapping = new MappingSpec { Codes = [Glucose with { Code = "2339-0" }] } };
+        TenantSpecRules.Differences(before, after).ShouldHaveSingleItem()
+            .ShouldBe(new Difference("mapping.codes.OBX-3.GLU", "http://loinc.org|2345-7 Glucose", "http://loinc.org|2339-0 Glucose"));
+    }
+
+    private static CodeMapping Glucose =>
+        new() { Field = "OBX-3", From = "GLU", System = "http://loinc.org", Code = "2345-7", Display = "Glucose" };
+
     private static TenantSpec Sandbox(string url, string network) => Good with
     {
         Environment = TenantEnvironment.Sandbox,
