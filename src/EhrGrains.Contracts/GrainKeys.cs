@@ -1,5 +1,6 @@
 using EhrGrains.Contracts.Apps;
 using EhrGrains.Contracts.Feeds;
+using EhrGrains.Contracts.Records;
 using EhrGrains.Contracts.Tenants;
 
 namespace EhrGrains.Contracts;
@@ -26,6 +27,9 @@ public static class GrainKeys
     /// <summary>Key of a feed: <c>{tenant}/{feed}</c>.</summary>
     public static string Feed(TenantId tenant, FeedId feed) => $"{tenant.Value}/{feed.Value}";
 
+    /// <summary>Key of a patient's record: <c>{tenant}/{patient}</c>.</summary>
+    public static string Patient(TenantId tenant, PatientId patient) => $"{tenant.Value}/{patient.Value}";
+
     /// <summary>Key of an app's grain: <c>~app/{app}</c>.</summary>
     public static string App(AppId app) => $"{AppScope}/{app.Value}";
 
@@ -50,5 +54,13 @@ public static class GrainKeys
         feed = default;
         var slash = key.IndexOf('/', StringComparison.Ordinal);
         return TryGetTenant(key, out tenant) && slash > 0 && FeedId.TryParse(key[(slash + 1)..], out feed);
+    }
+
+    /// <summary>Reads the key of a patient's record; false for other keys.</summary>
+    public static bool TryGetPatient(string key, out TenantId tenant, out PatientId patient)
+    {
+        patient = default;
+        var slash = key.IndexOf('/', StringComparison.Ordinal);
+        return TryGetTenant(key, out tenant) && slash > 0 && PatientId.TryParse(key[(slash + 1)..], out patient);
     }
 }

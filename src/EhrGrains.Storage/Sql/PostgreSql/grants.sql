@@ -14,6 +14,9 @@ BEGIN
     GRANT SELECT, INSERT ON audit_entry, audit_patient, id_alias, signing_key TO ehrgrains_app;
     GRANT SELECT, INSERT, UPDATE ON journal_head, feed_progress, tenant_feeds, outbound_head TO ehrgrains_app;
     GRANT SELECT, INSERT, UPDATE, DELETE ON feed_quarantine, outbound_message TO ehrgrains_app;
+    GRANT SELECT, INSERT, UPDATE ON record_heads, record_resources, patient_identifiers, change_heads TO ehrgrains_app;
+    GRANT SELECT, INSERT ON record_versions TO ehrgrains_app;
+    GRANT SELECT, INSERT, DELETE ON record_index, mapping_exceptions, changes TO ehrgrains_app;
     GRANT SELECT, INSERT, UPDATE (resends) ON journal_entry TO ehrgrains_app;
     GRANT EXECUTE ON FUNCTION journal_add_segment(bigint), journal_drop_segment(bigint) TO ehrgrains_app;
   END IF;

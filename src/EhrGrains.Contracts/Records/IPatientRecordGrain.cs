@@ -1,0 +1,116 @@
+using EhrGrains.Contracts.Callers;
+using Orleans.Concurrency;
+
+namespace EhrGrains.Contracts.Records;
+
+/// <summary>
+/// The normalized FHIR resources of one patient. In memory while it is used; each change is one commit of new versions, their
+/// provenance and the tenant's change rows. Key: <see cref="GrainKeys.Patient"/>.
+/// </summary>
+[Alias("ehr.IPatientRecordGrain")]
+public interface IPatientRecordGrain : IGrainWithStringKey
+{
+    /// <summary>
+    /// Takes what messages or pages say, in order, in one commit. Taking the same again changes nothing.
+    /// </summary>
+    /// <exception cref="ProblemException">Unavailable: the database did not commit; nothing or all of it was taken, ask again.</exception>
+    [Alias("Apply"), Requires(Permission.Internal)]
+    Task<RecordReceipt> ApplyAsync(RecordInput[] inputs, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Takes another patient's record into this one (HL7 v2 A40 and kin): its resources move here with their history, it becomes
+    /// inactive and both Patients link each other. Doing it again changes nothing.
+    /// </summary>
+    /// <exception cref="ProblemException">Conflict: the other is merged already, or this one is. NotFound: there is no such record.</exception>
+    [Alias("Merge"), Requires(Permission.Internal)]
+    Task MergeAsync(PatientId prior, RecordSource source, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Moves resources of another record here (HL7 v2 A43, A44, A45), named by type and id, with what the message says of them.
+    /// </summary>
+    /// <exception cref="ProblemException">NotFound: the other record has none of them.</exception>
+    [Alias("Take"), Requires(Permission.Internal)]
+    Task TakeAsync(PatientId from, RecordKey[] resources, RecordSource source, CancellationToken cancellationToken);
+
+    /// <summary>Undoes the merge of this record into another: what came from here goes back, what came since stays there.</summary>
+    /// <exception cref="ProblemException">Conflict: it is not merged.</exception>
+    [Alias("Unmerge"), Requires(Permission.Operate)]
+    Task<RecordDescription> UnmergeAsync(string reason, CancellationToken cancellationToken);
+
+    /// <summary>What the record has, without its contents.</summary>
+    /// <exception cref="ProblemException">NotFound: there is no such record.</exception>
+    [Alias("Describe"), Requires(Permission.Operate)]
+    Task<RecordDescription> DescribeAsync(CancellationToken cancellationToken);
+
+    /// <summary>
+    /// The versions of a resource, newest first, at most <paramref name="countMax"/> (1–1,000), without their contents: where each came
+    /// from. With no type and id: of the whole record.
+    /// </summary>
+    [Alias("Why"), Requires(Permission.Operate)]
+    Task<RecordVersion[]> WhyAsync(RecordKey? resource, int countMax, CancellationToken cancellationToken);
+
+    /// <summary>The current resources, of one type or all, at most <paramref name="countMax"/> (1–1,000). Patient data: every call is audited.</summary>
+    [Alias("Show"), Requires(Permission.ReadMessages)]
+    Task<byte[][]> ShowAsync(string? type, int countMax, CancellationToken cancellationToken);
+
+    /// <summary>Another activation has changed this record: read it again before the next use.</summary>
+    [Alias("Forget"), Requires(Permission.Internal), AlwaysInterleave]
+    Task ForgetAsync(CancellationToken cancellationToken);
+}
+
+/// <summary>A resource of a record.</summary>
+[GenerateSerializer, Immutable, Alias("ehr.RecordKey")]
+public readonly record struct RecordKey([property: Id(0)] string Type, [property: Id(1)] string Id)
+{
+    /// <inheritdoc/>
+    public override string ToString() => $"{Type}/{Id}";
+}
+
+/// <summary>One version of a resource, without its content.</summary>
+/// <param name="Resource">Of which resource.</param>
+/// <param name="Version">From 1; FHIR's meta.versionId.</param>
+/// <param name="At">When it was written; FHIR's meta.lastUpdated.</param>
+/// <param name="Kind">How it came about.</param>
+/// <param name="Source">The message (<c>{feed}/{position}</c>) or page it came from.</param>
+/// <param name="Length">Bytes of its content; 0: it has none.</param>
+[GenerateSerializer, Immutable, Alias("ehr.RecordVersion")]
+public sealed record RecordVersion(
+    [property: Id(0)] RecordKey Resource,
+    [property: Id(1)] int Version,
+    [property: Id(2)] DateTimeOffset At,
+    [property: Id(3)] ChangeKind Kind,
+    [property: Id(4)] string Source,
+    [property: Id(5)] int Length);
+
+/// <summary>How a record stands.</summary>
+[GenerateSerializer, Immutable, Alias("ehr.RecordDescription")]
+public sealed record RecordDescription
+{
+    /// <summary>Whose.</summary>
+    [Id(0)]
+    public required PatientId Patient { get; init; }
+
+    /// <summary>Counts its commits.</summary>
+    [Id(1)]
+    public required long Version { get; init; }
+
+    /// <summary>When it was changed last.</summary>
+    [Id(2)]
+    public required DateTimeOffset At { get; init; }
+
+    /// <summary>The record that it was merged into; null: it stands for itself.</summary>
+    [Id(3)]
+    public PatientId? MergedInto { get; init; }
+
+    /// <summary>Resources by type.</summary>
+    [Id(4)]
+    public required Dictionary<string, int> Resources { get; init; }
+
+    /// <summary>Bytes of all resources.</summary>
+    [Id(5)]
+    public required long Bytes { get; init; }
+
+    /// <summary>How far each feed was taken.</summary>
+    [Id(6)]
+    public required Dictionary<string, long> Sources { get; init; }
+}
