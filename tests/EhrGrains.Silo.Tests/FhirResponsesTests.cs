@@ -1,5 +1,6 @@
 using System.Text;
 using EhrGrains.Contracts.Query;
+using EhrGrains.Grains.Query;
 using EhrGrains.Silo.Gateway;
 using Microsoft.AspNetCore.Http;
 
@@ -23,7 +24,7 @@ public sealed class FhirResponsesTests
         var (context, body) = Context();
         context.Request.Headers.IfNoneMatch = ifNoneMatch;
 
-        await FhirResponses.WriteAsync(context, new FhirResponse { Status = 200, Body = Encoding.UTF8.GetBytes(Patient), ETag = "W/\"3\"" });
+        await FhirResponses.WriteAsync(context, FhirAnswer.Of(new FhirResponse { Status = 200, Body = Encoding.UTF8.GetBytes(Patient), ETag = "W/\"3\"" }));
 
         context.Response.StatusCode.ShouldBe(status);
         context.Response.Headers.ETag.ToString().ShouldBe("W/\"3\"");
@@ -37,7 +38,7 @@ public sealed class FhirResponsesTests
         var at = new DateTimeOffset(2026, 11, 23, 8, 0, 0, TimeSpan.FromHours(1));
 
         await FhirResponses.WriteAsync(
-            context, new FhirResponse { Status = 429, Body = Encoding.UTF8.GetBytes(Patient), LastModified = at, RetryAfterSeconds = 17 });
+            context, FhirAnswer.Of(new FhirResponse { Status = 429, Body = Encoding.UTF8.GetBytes(Patient), LastModified = at, RetryAfterSeconds = 17 }));
 
         context.Response.StatusCode.ShouldBe(429);
         context.Response.ContentType.ShouldBe("application/fhir+json; charset=utf-8");
@@ -53,7 +54,7 @@ public sealed class FhirResponsesTests
         var (context, body) = Context();
         context.Request.Headers.Accept = "application/fhir+xml";
 
-        await FhirResponses.WriteAsync(context, new FhirResponse { Status = 200, Body = Encoding.UTF8.GetBytes(Patient) });
+        await FhirResponses.WriteAsync(context, FhirAnswer.Of(new FhirResponse { Status = 200, Body = Encoding.UTF8.GetBytes(Patient) }));
 
         var xml = Encoding.UTF8.GetString(body.ToArray());
         xml.ShouldContain("<family value=\"Muster\"");

@@ -8,15 +8,17 @@ namespace EhrGrains.Fhir.Bundles;
 public static class SearchsetWriter
 {
     /// <summary>
-    /// Writes a searchset Bundle. An outcome entry is there only when there is something to say: some clients count it as a result.
+    /// Writes what goes around the entries. An outcome entry is there only when there is something to say: some clients count it as
+    /// a result.
     /// </summary>
-    /// <param name="entries">Entry objects separated by commas, as <see cref="Normalization.Normalizer.NormalizePage"/> writes them.</param>
+    /// <param name="hasEntries">
+    /// Whether entries, objects separated by commas as <see cref="Normalization.Normalizer.NormalizePage"/> writes them, go between.
+    /// </param>
     /// <param name="total">Matches in all, where known.</param>
     /// <param name="self">The search as it was really run, absolute.</param>
     /// <param name="next">The next page, absolute; null on the last.</param>
     /// <param name="issues">What the caller has to be told.</param>
-    public static byte[] Write(
-        ReadOnlySpan<byte> entries, int? total, string self, string? next, IReadOnlyList<OutcomeIssue> issues)
+    public static SearchsetFrame Frame(bool hasEntries, int? total, string self, string? next, IReadOnlyList<OutcomeIssue> issues)
     {
         var buffer = new ArrayBufferWriter<byte>(1024);
         using var json = new Utf8JsonWriter(buffer);
@@ -36,11 +38,11 @@ public static class SearchsetWriter
         }
 
         json.WriteEndArray();
-        if (entries.IsEmpty && issues.Count == 0)
+        if (!hasEntries && issues.Count == 0)
         {
             json.WriteEndObject();
             json.Flush();
-            return buffer.WrittenSpan.ToArray();
+            return new SearchsetFrame(buffer.WrittenMemory, default);
         }
 
         json.WriteStartArray("entry"u8);
@@ -48,28 +50,18 @@ public static class SearchsetWriter
         var head = buffer.WrittenCount;
         if (issues.Count > 0)
         {
+            if (hasEntries)
+            {
+                buffer.Write(","u8);
+            }
+
             WriteOutcome(json, issues);
         }
 
         json.WriteEndArray();
         json.WriteEndObject();
         json.Flush();
-        return Join(buffer.WrittenSpan[..head], entries, buffer.WrittenSpan[head..], comma: !entries.IsEmpty && issues.Count > 0);
-    }
-
-    // The entries are most of it and are copied once, to where they stay: nothing of their size is allocated but the answer itself.
-    private static byte[] Join(ReadOnlySpan<byte> head, ReadOnlySpan<byte> entries, ReadOnlySpan<byte> tail, bool comma)
-    {
-        var bundle = new byte[head.Length + entries.Length + (comma ? 1 : 0) + tail.Length];
-        head.CopyTo(bundle);
-        entries.CopyTo(bundle.AsSpan(head.Length));
-        tail.CopyTo(bundle.AsSpan(bundle.Length - tail.Length));
-        if (comma)
-        {
-            bundle[head.Length + entries.Length] = (byte)',';
-        }
-
-        return bundle;
+        return new SearchsetFrame(buffer.WrittenMemory[..head], buffer.WrittenMemory[head..]);
     }
 
     private static void WriteOutcome(Utf8JsonWriter json, IReadOnlyList<OutcomeIssue> issues)
@@ -91,3 +83,8 @@ public static class SearchsetWriter
         json.WriteEndObject();
     }
 }
+
+/// <summary>A searchset Bundle without its entries, which go between the two: nothing of their size is written twice.</summary>
+/// <param name="Head">Up to the first entry.</param>
+/// <param name="Tail">From the last entry on.</param>
+public readonly record struct SearchsetFrame(ReadOnlyMemory<byte> Head, ReadOnlyMemory<byte> Tail);

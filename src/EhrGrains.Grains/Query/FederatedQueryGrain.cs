@@ -15,7 +15,7 @@ namespace EhrGrains.Grains.Query;
 /// </summary>
 [GrainType("ehr.federatedQuery"), StatelessWorker, Reentrant]
 internal sealed partial class FederatedQueryGrain(
-    QueryFlow flow, Cursors cursors, QueryMetrics metrics, TimeProvider time, ILogger<FederatedQueryGrain> log) : Grain, IFederatedQueryGrain
+    Queries queries, QueryFlow flow, Cursors cursors, QueryMetrics metrics, TimeProvider time, ILogger<FederatedQueryGrain> log) : Grain, IFederatedQueryGrain
 {
     /// <summary>How many hospitals are asked at one time.</summary>
     private const int AtOnceMax = 16;
@@ -26,16 +26,12 @@ internal sealed partial class FederatedQueryGrain(
     /// <summary>How long all of them may take together: less than the caller waits for the answer.</summary>
     private static readonly TimeSpan AllDeadline = TimeSpan.FromSeconds(75);
 
-    public Task<FhirResponse> SearchAsync(FhirSearch search, CancellationToken cancellationToken) => QueryCalls.RunAsync(
-        "federated_search",
-        async caller =>
-        {
-            using var answer = await RunAsync(caller, search, cancellationToken);
-            return answer.ToSearchset(search);
-        },
-        metrics,
-        time,
-        log);
+    public async Task<FhirResponse> SearchAsync(FhirSearch search, CancellationToken cancellationToken)
+    {
+        var found = await queries.RunAsync("federated_search", Caller.Current, caller => RunAsync(caller, search, cancellationToken));
+        using var answer = found.ToSearchset(search);
+        return answer.ToResponse();
+    }
 
     private async Task<QueryAnswer> RunAsync(Caller caller, FhirSearch search, CancellationToken cancellationToken)
     {

@@ -15,6 +15,8 @@ internal sealed class PooledBuffer(int lengthExpected) : IBufferWriter<byte>, ID
 
     internal ReadOnlySpan<byte> Written => bytes.AsSpan(0, length);
 
+    internal ReadOnlyMemory<byte> WrittenMemory => bytes.AsMemory(0, length);
+
     public void Advance(int count)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThan(count, bytes.Length - length);

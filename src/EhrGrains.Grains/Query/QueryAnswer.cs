@@ -53,8 +53,8 @@ internal sealed record QueryAnswer : IDisposable
     internal static QueryAnswer Refuse(int status, IReadOnlyList<OutcomeIssue> issues, TimeSpan? retryAfter = null) =>
         new() { Status = status, Issues = issues, RetryAfter = retryAfter };
 
-    /// <summary>The answer to a search as it goes over HTTP.</summary>
-    internal FhirResponse ToSearchset(FhirSearch search)
+    /// <summary>The answer to a search as it goes over HTTP; what was found goes over to it.</summary>
+    internal FhirAnswer ToSearchset(FhirSearch search)
     {
         if (Content is null)
         {
@@ -64,18 +64,16 @@ internal sealed record QueryAnswer : IDisposable
         var url = $"{search.GatewayBase}/{search.Type}";
         var self = search.Cursor is { } cursor ? WithCursor(url, cursor) : WithParameters(url, Used);
         var next = Next is null ? null : WithCursor(url, Next);
-        return new FhirResponse { Status = Status, Body = SearchsetWriter.Write(Content.Written, Total, self, next, Issues) };
+        return new FhirAnswer(Status, Content, SearchsetWriter.Frame(!Content.Written.IsEmpty, Total, self, next, Issues));
     }
 
-    /// <summary>The answer to a read as it goes over HTTP.</summary>
-    internal FhirResponse ToResource() => Content is null
+    /// <summary>The answer to a read as it goes over HTTP; what was found goes over to it.</summary>
+    internal FhirAnswer ToResource() => Content is null
         ? ToOutcome()
-        : new FhirResponse { Status = Status, Body = Content.Written.ToArray(), ETag = ETag, LastModified = LastModified };
+        : new FhirAnswer(Status, Content, default) { ETag = ETag, LastModified = LastModified };
 
-    private FhirResponse ToOutcome() => new()
+    private FhirAnswer ToOutcome() => new(Status, null, new SearchsetFrame(OperationOutcomes.Write(Issues), default))
     {
-        Status = Status,
-        Body = OperationOutcomes.Write(Issues),
         RetryAfterSeconds = RetryAfter is { } wait ? (int)Math.Ceiling(Math.Clamp(wait.TotalSeconds, 1, 86_400)) : null,
     };
 

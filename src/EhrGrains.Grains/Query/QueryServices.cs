@@ -25,6 +25,11 @@ public static class QueryServices
         services.AddSingleton<Normalizers>();
         services.AddSingleton<QueryAudit>();
         services.AddSingleton<QueryFlow>();
+        services.AddSingleton(provider => new Queries(
+            provider.GetRequiredService<QueryFlow>(),
+            provider.GetRequiredService<QueryMetrics>(),
+            provider.GetRequiredService<TimeProvider>(),
+            provider.GetRequiredService<ILogger<Queries>>()));
         services.AddSingleton<ILifecycleParticipant<ISiloLifecycle>>(provider => provider.GetRequiredService<BudgetLeases>());
         return silo;
     }

@@ -2,6 +2,7 @@ using EhrGrains.Contracts;
 using EhrGrains.Contracts.Query;
 using EhrGrains.Contracts.Tenants;
 using EhrGrains.Grains.Callers;
+using EhrGrains.Grains.Query;
 using EhrGrains.Silo.Configuration;
 using EhrGrains.Silo.Telemetry;
 
@@ -28,35 +29,45 @@ internal static class FhirEndpoints
     }
 
     private static Task MetadataAsync(HttpContext context, string tenant, FhirCalls calls) =>
-        calls.RunAsync(context, "capabilities", async (grains, options, ct) => await grains
+        calls.RunAsync(context, "capabilities", async (grains, _, options, ct) => FhirAnswer.Of(await grains
             .GetGrain<IEhrQueryGrain>(GrainKeys.Tenant(TenantId.Parse(tenant, null)))
             .GetCapabilitiesAsync(
                 FhirRequests.BaseOf(context.Request, options, tenant),
                 await SmartConfiguration.TokenEndpointAsync(context, options),
                 context.Request.Query["_summary"] == "true",
-                ct));
+                ct)));
 
     private static Task SearchAsync(HttpContext context, string tenant, string type, FhirCalls calls) =>
-        calls.RunAsync(context, "search", async (grains, options, ct) => await grains
-            .GetGrain<IEhrQueryGrain>(GrainKeys.Tenant(TenantId.Parse(tenant, null)))
-            .SearchAsync(await FhirRequests.ReadSearchAsync(context.Request, type, FhirRequests.BaseOf(context.Request, options, tenant), ct), ct));
+        calls.RunAsync(context, "search", async (_, queries, options, ct) => await queries.SearchAsync(
+            TenantId.Parse(tenant, null),
+            context.Features.Get<Caller>(),
+            await FhirRequests.ReadSearchAsync(context.Request, type, FhirRequests.BaseOf(context.Request, options, tenant), ct),
+            ct));
 
     private static Task SearchEverywhereAsync(HttpContext context, string type, FhirCalls calls) =>
-        calls.RunAsync(context, "federated_search", async (grains, options, ct) => await grains
+        calls.RunAsync(context, "federated_search", async (grains, _, options, ct) => FhirAnswer.Of(await grains
             .GetGrain<IFederatedQueryGrain>(Federation.Key)
-            .SearchAsync(await FhirRequests.ReadSearchAsync(context.Request, type, FhirRequests.BaseOf(context.Request, options, null), ct), ct));
+            .SearchAsync(await FhirRequests.ReadSearchAsync(context.Request, type, FhirRequests.BaseOf(context.Request, options, null), ct), ct)));
 
     private static Task ReadAsync(HttpContext context, string tenant, string type, string id, FhirCalls calls) =>
-        calls.RunAsync(context, "read", (grains, options, ct) => grains
-            .GetGrain<IEhrQueryGrain>(GrainKeys.Tenant(TenantId.Parse(tenant, null)))
-            .ReadAsync(new FhirRead { Type = type, Id = id, GatewayBase = FhirRequests.BaseOf(context.Request, options, tenant) }, ct));
+        calls.RunAsync(context, "read", (_, queries, options, ct) => queries.ReadAsync(
+            TenantId.Parse(tenant, null),
+            context.Features.Get<Caller>(),
+            new FhirRead { Type = type, Id = id, GatewayBase = FhirRequests.BaseOf(context.Request, options, tenant) },
+            ct));
 }
 
-/// <summary>Runs a FHIR request as a grain call in the caller's name.</summary>
-internal sealed class FhirCalls(IGrainFactory grains, CallerTickets tickets, SiloOptions options, SiloMetrics metrics, TimeProvider time)
+/// <summary>What a FHIR request is answered by.</summary>
+internal delegate Task<FhirAnswer> FhirCall(IGrainFactory grains, Queries queries, SiloOptions options, CancellationToken cancellationToken);
+
+/// <summary>Runs a FHIR request in the caller's name.</summary>
+internal sealed class FhirCalls(
+    IGrainFactory grains, Queries queries, CallerTickets tickets, SiloOptions options, SiloMetrics metrics, TimeProvider time)
 {
-    internal async Task RunAsync(
-        HttpContext context, string op, Func<IGrainFactory, SiloOptions, CancellationToken, Task<FhirResponse>> call)
+    /// <summary>How long a request may take: as long as an Orleans client waits for the same.</summary>
+    private static readonly TimeSpan TimeMax = TimeSpan.FromSeconds(90);
+
+    internal async Task RunAsync(HttpContext context, string op, FhirCall call)
     {
         var start = time.GetTimestamp();
         try
@@ -69,7 +80,7 @@ internal sealed class FhirCalls(IGrainFactory grains, CallerTickets tickets, Sil
         }
     }
 
-    private async Task AnswerAsync(HttpContext context, Func<IGrainFactory, SiloOptions, CancellationToken, Task<FhirResponse>> call)
+    private async Task AnswerAsync(HttpContext context, FhirCall call)
     {
         if (FhirNegotiation.FormatOf(context.Request) is null)
         {
@@ -86,12 +97,10 @@ internal sealed class FhirCalls(IGrainFactory grains, CallerTickets tickets, Sil
             return;
         }
 
-        FhirResponse answer;
-        using (context.Features.Get<Caller>() is { } caller ? tickets.Enter(caller) : default(IDisposable))
-        {
-            answer = await call(grains, options, context.RequestAborted);
-        }
-
+        using var deadline = new CancellationTokenSource(TimeMax, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, deadline.Token);
+        using var scope = context.Features.Get<Caller>() is { } caller ? tickets.Enter(caller) : default(IDisposable);
+        using var answer = await call(grains, queries, options, either.Token);
         await FhirResponses.WriteAsync(context, answer);
     }
 }

@@ -1,4 +1,5 @@
-using EhrGrains.Contracts.Query;
+using System.Buffers;
+using EhrGrains.Grains.Query;
 using Microsoft.Net.Http.Headers;
 
 namespace EhrGrains.Silo.Gateway;
@@ -9,7 +10,7 @@ internal static class FhirResponses
     private const string Json = "application/fhir+json; charset=utf-8";
     private const string Xml = "application/fhir+xml; charset=utf-8";
 
-    internal static Task WriteAsync(HttpContext context, FhirResponse answer)
+    internal static Task WriteAsync(HttpContext context, FhirAnswer answer)
     {
         var response = context.Response;
         response.StatusCode = answer.Status;
@@ -33,23 +34,27 @@ internal static class FhirResponses
             response.Headers.RetryAfter = seconds.ToString(System.Globalization.CultureInfo.InvariantCulture);
         }
 
-        return WriteBodyAsync(context, answer.Body);
+        return WriteBodyAsync(context, answer.Head, answer.Found, answer.Tail);
     }
 
-    /// <summary>Writes a resource given as JSON. A client that takes neither format gets an error as JSON all the same.</summary>
-    internal static async Task WriteBodyAsync(HttpContext context, ReadOnlyMemory<byte> json)
+    /// <summary>Writes a resource given as JSON, in parts. A client that takes neither format gets an error as JSON all the same.</summary>
+    internal static async Task WriteBodyAsync(HttpContext context, params ReadOnlyMemory<byte>[] json)
     {
-        var body = json;
         var response = context.Response;
         response.ContentType = Json;
         if (FhirNegotiation.FormatOf(context.Request) == FhirFormat.Xml)
         {
-            body = FhirXml.FromJson(json.Span);
+            json = [FhirXml.FromJson([.. json.SelectMany(part => part.ToArray())])];
             response.ContentType = Xml;
         }
 
-        response.ContentLength = body.Length;
-        await response.BodyWriter.WriteAsync(body, context.RequestAborted);
+        response.ContentLength = json.Sum(part => part.Length);
+        foreach (var part in json)
+        {
+            response.BodyWriter.Write(part.Span);
+        }
+
+        await response.BodyWriter.FlushAsync(context.RequestAborted);
     }
 
     // Weak comparison (RFC 9110 §13.1.2): FHIR's entity tags are all weak.

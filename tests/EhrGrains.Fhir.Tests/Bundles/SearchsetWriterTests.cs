@@ -15,7 +15,7 @@ public sealed class SearchsetWriterTests
     {
         var entries = Encoding.UTF8.GetBytes($$$"""{"fullUrl":"https://gateway.example/fhir/st-mary/Patient/1","resource":{{{Hospital.Patient("1")}}},"search":{"mode":"match"}}""");
 
-        var bundle = Read(SearchsetWriter.Write(entries, 12, Self, "https://gateway.example/fhir/st-mary/Patient?_cursor=x", [new OutcomeIssue("warning", "incomplete", "Not all.")]));
+        var bundle = Read(entries, SearchsetWriter.Frame(true, 12, Self, "https://gateway.example/fhir/st-mary/Patient?_cursor=x", [new OutcomeIssue("warning", "incomplete", "Not all.")]));
 
         bundle.Type.ShouldBe(Bundle.BundleType.Searchset);
         bundle.Total.ShouldBe(12);
@@ -28,12 +28,13 @@ public sealed class SearchsetWriterTests
     [Fact]
     public void An_empty_last_page_is_FHIR()
     {
-        var bundle = Read(SearchsetWriter.Write([], null, Self, null, []));
+        var bundle = Read([], SearchsetWriter.Frame(false, null, Self, null, []));
 
         bundle.Entry.ShouldBeEmpty();
         bundle.Total.ShouldBeNull();
         bundle.NextLink.ShouldBeNull();
     }
 
-    private static Bundle Read(byte[] json) => RealDataTests.Strict(json).ShouldBeOfType<Bundle>();
+    private static Bundle Read(byte[] entries, SearchsetFrame frame) =>
+        RealDataTests.Strict([.. frame.Head.Span, .. entries, .. frame.Tail.Span]).ShouldBeOfType<Bundle>();
 }

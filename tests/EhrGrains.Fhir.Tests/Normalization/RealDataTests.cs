@@ -35,7 +35,8 @@ public sealed class RealDataTests
                     Encoding.UTF8.GetBytes(page), new PageRequest("Patient", Hospital.GatewayBase, _ => true), entries);
 
                 (result.Matches + result.Others).ShouldBe(distinct);
-                var bundle = Strict(SearchsetWriter.Write(entries.WrittenSpan, null, "https://gateway.example/self", null, result.Issues)).ShouldBeOfType<Bundle>();
+                var frame = SearchsetWriter.Frame(entries.WrittenCount > 0, null, "https://gateway.example/self", null, result.Issues);
+                var bundle = Strict([.. frame.Head.Span, .. entries.WrittenSpan, .. frame.Tail.Span]).ShouldBeOfType<Bundle>();
                 bundle.Entry.Count.ShouldBe(distinct);
                 bundle.Entry.ShouldAllBe(e => e.FullUrl == $"{Hospital.GatewayBase}/{e.Resource!.TypeName}/{e.Resource.Id}");
                 bundle.Entry.ShouldAllBe(e => e.Resource!.Meta!.Source == "urn:ehrgrains:tenant:st-mary");

@@ -67,7 +67,7 @@ public sealed class LargeAnswerTests(QueryCluster cluster) : IClassFixture<Query
     {
         using var answer = EhrAnswer.Failed(EhrFailure.PermitLapsed);
 
-        var response = EhrRefusals.Of(answer, "search", VendorProfiles.Find("epic")!).ToResource();
+        var response = EhrRefusals.Of(answer, "search", VendorProfiles.Find("epic")!).ToResource().ToResponse();
 
         response.Status.ShouldBe(503);
         response.RetryAfterSeconds.ShouldBe(5);
