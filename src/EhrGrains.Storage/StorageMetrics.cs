@@ -9,6 +9,8 @@ internal sealed class StorageMetrics
     private readonly Histogram<int> auditBatch;
     private readonly Histogram<double> journalAppend;
     private readonly Histogram<int> journalBatch;
+    private readonly Histogram<double> recordCommit;
+    private readonly Histogram<int> recordBatch;
 
     public StorageMetrics(IMeterFactory meters)
     {
@@ -19,6 +21,9 @@ internal sealed class StorageMetrics
         journalAppend = meter.CreateHistogram<double>(
             "ehrgrains.journal.append.duration", "s", "From the call to the commit of a message, or to giving up.");
         journalBatch = meter.CreateHistogram<int>("ehrgrains.journal.batch.rows", "{row}", "Messages in one commit.");
+        recordCommit = meter.CreateHistogram<double>(
+            "ehrgrains.record.commit.duration", "s", "From the call to the commit of a record's change, or to giving up.");
+        recordBatch = meter.CreateHistogram<int>("ehrgrains.record.batch.commits", "{commit}", "Changes of records in one transaction.");
     }
 
     /// <param name="duration">How long.</param>
@@ -34,4 +39,11 @@ internal sealed class StorageMetrics
         journalAppend.Record(duration.TotalSeconds, new KeyValuePair<string, object?>("outcome", outcome));
 
     internal void JournalBatchWritten(int rows) => journalBatch.Record(rows);
+
+    /// <param name="duration">How long.</param>
+    /// <param name="outcome">committed, fenced, failed, timeout or queue_full.</param>
+    internal void RecordCommitted(TimeSpan duration, string outcome) =>
+        recordCommit.Record(duration.TotalSeconds, new KeyValuePair<string, object?>("outcome", outcome));
+
+    internal void RecordBatchWritten(int commits) => recordBatch.Record(commits);
 }

@@ -7,6 +7,7 @@ using EhrGrains.Storage.Keys;
 using EhrGrains.Storage.OneTime;
 using EhrGrains.Storage.Outbound;
 using EhrGrains.Storage.Paging;
+using EhrGrains.Storage.Records;
 using EhrGrains.Storage.SigningKeys;
 using EhrGrains.Storage.Tenants;
 using Microsoft.Extensions.DependencyInjection;
@@ -18,7 +19,7 @@ namespace EhrGrains.Storage;
 public static class StorageServices
 {
     /// <summary>
-    /// Adds the key ring, the audit log and the journal with their writers, and the tables. Needs <see cref="Database"/>, <see cref="RootKey"/> and
+    /// Adds the key ring, the audit log, the journal and the patient records with their writers, and the tables. Needs <see cref="Database"/>, <see cref="RootKey"/> and
     /// <see cref="TimeProvider"/> among the services. Add it before the silo: hosted services stop in reverse order, and the
     /// audit writer has to outlive the grains.
     /// </summary>
@@ -43,6 +44,16 @@ public static class StorageServices
         services.AddHostedService(s => s.GetRequiredService<JournalWriter>());
         services.AddSingleton<JournalRetention>();
         services.AddHostedService(s => s.GetRequiredService<JournalRetention>());
+        services.AddSingleton(s => new RecordWriter(
+            s.GetRequiredService<Database>(),
+            s.GetRequiredService<KeyRing>(),
+            s.GetRequiredService<TimeProvider>(),
+            s.GetRequiredService<StorageMetrics>(),
+            s.GetRequiredService<ILogger<RecordWriter>>()));
+        services.AddHostedService(s => s.GetRequiredService<RecordWriter>());
+        services.AddSingleton<RecordStore>();
+        services.AddSingleton<PatientIdentities>();
+        services.AddSingleton<MappingExceptions>();
         services.AddSingleton<JournalReader>();
         services.AddSingleton<FeedProgress>();
         services.AddSingleton<FeedTable>();

@@ -1,4 +1,5 @@
 using EhrGrains.Contracts.Feeds;
+using EhrGrains.Contracts.Records;
 using EhrGrains.Contracts.Tenants;
 using EhrGrains.Storage.Outbound;
 
@@ -34,6 +35,9 @@ public sealed record FeedCommit
 
     /// <summary>Messages to send, in order.</summary>
     public IReadOnlyList<Forward> Forwards { get; init; } = [];
+
+    /// <summary>What could not be mapped as it should; of a message that was committed before, nothing is added.</summary>
+    public IReadOnlyList<MappingExceptionEntry> Exceptions { get; init; } = [];
 }
 
 /// <summary>How a feed stands.</summary>

@@ -3,6 +3,7 @@ using EhrGrains.Contracts.Tenants;
 using EhrGrains.Storage.Databases;
 using EhrGrains.Storage.Keys;
 using EhrGrains.Storage.Outbound;
+using EhrGrains.Storage.Records;
 
 namespace EhrGrains.Storage.Journal;
 
@@ -59,6 +60,7 @@ public sealed class FeedProgress(Database database, KeyRing keys)
                     "DELETE FROM feed_quarantine WHERE tenant_id = $1 AND feed = $2 AND position = $3")
                     .With(commit.Tenant.Value).With(commit.Feed.Value).With(position)),
                 .. outbound.Statements(keys, database.ClockSql),
+                .. MappingExceptions.Insert(database.Kind, commit.Tenant, commit.Exceptions),
             ],
             cancellationToken);
         return true;

@@ -20,4 +20,10 @@ public enum KeyClass
 
     /// <summary>Raw messages of feeds.</summary>
     Journal = 6,
+
+    /// <summary>Not for sealing: what resource ids and blind indexes are derived with (<see cref="KeyRing.DeriveAsync"/>).</summary>
+    Identity = 7,
+
+    /// <summary>Resources of patient records.</summary>
+    Record = 8,
 }

@@ -106,6 +106,23 @@ public sealed class KeyRing : IDisposable
         }
     }
 
+    /// <summary>
+    /// A key of 32 bytes that stays the same as long as the scope has keys: it comes from the first version of the scope's key, for
+    /// what is derived with it (ids, blind indexes) is looked up later. The caller erases it.
+    /// </summary>
+    /// <exception cref="TenantKeyDestroyedException">The scope's keys were destroyed.</exception>
+    public async ValueTask<byte[]> DeriveAsync(string scope, KeyClass keyClass, CancellationToken cancellationToken)
+    {
+        var key = new byte[SealedRecord.KeyLength];
+        var keys = Held(scope);
+        while (keys?.TryCopy(1, DataKey(keyClass), key) != true)
+        {
+            keys = await LoadAsync(scope, toSeal: true).WaitAsync(cancellationToken);
+        }
+
+        return key;
+    }
+
     /// <summary>Destroys the scope's keys for good: everything sealed under them, backups included, becomes unreadable.</summary>
     public async Task DestroyAsync(string scope, CancellationToken cancellationToken)
     {
@@ -178,6 +195,8 @@ public sealed class KeyRing : IDisposable
         KeyClass.Id => "ehrgrains/data/4",
         KeyClass.Signing => "ehrgrains/data/5",
         KeyClass.Journal => "ehrgrains/data/6",
+        KeyClass.Identity => "ehrgrains/data/7",
+        KeyClass.Record => "ehrgrains/data/8",
         _ => throw new ArgumentOutOfRangeException(nameof(keyClass)),
     };
 

@@ -1,0 +1,204 @@
+using EhrGrains.Contracts.Records;
+using EhrGrains.Contracts.Tenants;
+using EhrGrains.Storage.Databases;
+using EhrGrains.Storage.Keys;
+
+namespace EhrGrains.Storage.Records;
+
+/// <summary>Where a resource is that was found over a tenant.</summary>
+/// <param name="Patient">In whose record.</param>
+/// <param name="Type">The resource type.</param>
+/// <param name="Id">Its logical id.</param>
+public sealed record FoundResource(PatientId Patient, string Type, string Id);
+
+/// <summary>Reads patient records. Thread-safe.</summary>
+public sealed class RecordStore
+{
+    internal const string TermPurpose = "record_index";
+
+    private readonly Database database;
+    private readonly KeyRing keys;
+    private readonly BlindIndex blind;
+
+    /// <summary>Creates it over its database.</summary>
+    public RecordStore(Database database, KeyRing keys)
+    {
+        this.database = database;
+        this.keys = keys;
+        blind = new BlindIndex(keys);
+    }
+
+    /// <summary>
+    /// The record, by one range read. One of more than <paramref name="bytesMax"/> bytes comes without its resources, which are then read
+    /// by type (<see cref="LoadTypeAsync"/>).
+    /// </summary>
+    /// <exception cref="System.Security.Cryptography.CryptographicException">A row was changed, or copied from another place.</exception>
+    public async Task<StoredChart> LoadAsync(TenantId tenant, PatientId patient, long bytesMax, CancellationToken cancellationToken)
+    {
+        // The head comes first, so that a resource can only be newer than the head says, and the next commit then finds itself fenced.
+        await using var session = await database.BeginSnapshotAsync(TenantScope.Of(tenant), cancellationToken);
+        ChartHead? head = null;
+        var rows = await session.ReadAsync(
+            [
+                Of($"SELECT {RecordRows.HeadColumns} FROM record_heads WHERE tenant_id = $1 AND patient = $2", tenant, patient),
+                Of(
+                    $"""
+                    SELECT {RecordRows.VersionColumns} FROM record_resources WHERE tenant_id = $1 AND patient = $2
+                      AND (SELECT bytes FROM record_heads WHERE tenant_id = $1 AND patient = $2) <= $3
+                    """,
+                    tenant,
+                    patient).With(bytesMax),
+            ],
+            r =>
+            {
+                if (r.FieldCount == 8)
+                {
+                    head = RecordRows.ReadHead(r);
+                    return null;
+                }
+
+                return RecordRows.ReadVersion(r);
+            },
+            cancellationToken);
+        return new StoredChart(head ?? ChartHead.New(patient), await OpenAsync(tenant, patient, rows.OfType<ChartResource>(), cancellationToken));
+    }
+
+    /// <summary>The current resources of one type.</summary>
+    public async Task<IReadOnlyList<ChartResource>> LoadTypeAsync(
+        TenantId tenant, PatientId patient, string type, CancellationToken cancellationToken)
+    {
+        var rows = await database.ReadAsync(
+            TenantScope.Of(tenant),
+            Of($"SELECT {RecordRows.VersionColumns} FROM record_resources WHERE tenant_id = $1 AND patient = $2 AND type = $3", tenant, patient)
+                .With(type),
+            RecordRows.ReadVersion,
+            cancellationToken);
+        return await OpenAsync(tenant, patient, rows, cancellationToken);
+    }
+
+    /// <summary>How many resources with content a record has of each type, and their bytes.</summary>
+    public async Task<IReadOnlyList<(string Type, int Count, long Bytes)>> CountAsync(
+        TenantId tenant, PatientId patient, CancellationToken cancellationToken) =>
+        await database.ReadAsync(
+            TenantScope.Of(tenant),
+            Of(
+                """
+                SELECT type, count(*), CAST(sum(length) AS bigint) FROM record_resources
+                WHERE tenant_id = $1 AND patient = $2 AND length > 0 GROUP BY type ORDER BY type
+                """,
+                tenant,
+                patient),
+            r => (r.GetString(0), (int)r.GetInt64(1), r.GetInt64(2)),
+            cancellationToken);
+
+    /// <summary>
+    /// Versions of a record without their contents, newest first: of one resource (with those that it had in a record merged into this
+    /// one), or of all. <paramref name="countMax"/> is 1–1,000.
+    /// </summary>
+    public async Task<IReadOnlyList<RecordVersion>> ListVersionsAsync(
+        TenantId tenant, PatientId patient, RecordKey? resource, int countMax, CancellationToken cancellationToken) =>
+        await database.ReadAsync(
+            TenantScope.Of(tenant),
+            Versions("type, id, version, at_us, kind, source, length", tenant, patient, resource, null, countMax),
+            r => new RecordVersion(
+                new RecordKey(r.GetString(0), r.GetString(1)),
+                (int)r.GetInt64(2),
+                Microseconds.FromMicroseconds(r.GetInt64(3)),
+                (ChangeKind)r.GetInt64(4),
+                r.GetString(5),
+                (int)r.GetInt64(6)),
+            cancellationToken);
+
+    /// <summary>As <see cref="ListVersionsAsync"/>, of one resource and with the contents.</summary>
+    public async Task<IReadOnlyList<ChartResource>> HistoryAsync(
+        TenantId tenant, PatientId patient, RecordKey resource, int countMax, CancellationToken cancellationToken) =>
+        await ReadVersionsAsync(tenant, patient, resource, null, countMax, cancellationToken);
+
+    /// <summary>One version of a resource, wherever it was then; null: there is none.</summary>
+    public async Task<ChartResource?> ReadVersionAsync(
+        TenantId tenant, PatientId patient, RecordKey resource, int version, CancellationToken cancellationToken)
+    {
+        // When a resource moves, the place that it leaves gets a version without content under the same number.
+        var rows = await ReadVersionsAsync(tenant, patient, resource, version, 2, cancellationToken);
+        return rows.FirstOrDefault(row => !row.Content.IsEmpty) ?? rows.FirstOrDefault();
+    }
+
+    /// <summary>The resources that are found under all of the terms, at most <paramref name="countMax"/> (1–1,000).</summary>
+    public async Task<IReadOnlyList<FoundResource>> FindAsync(
+        TenantId tenant, IReadOnlyList<IndexTerm> terms, int countMax, CancellationToken cancellationToken)
+    {
+        ArgumentOutOfRangeException.ThrowIfZero(terms.Count, nameof(terms));
+        ArgumentOutOfRangeException.ThrowIfLessThan(countMax, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(countMax, 1000);
+        var hashes = await blind.OfAsync(tenant, TermPurpose, [.. terms.Select(Text)], cancellationToken);
+        var and = string.Concat(hashes.Skip(1).Select((_, i) =>
+            $"""
+
+             AND EXISTS (SELECT 1 FROM record_index o WHERE o.tenant_id = $1 AND o.term = ${i + 4}
+               AND o.patient = i.patient AND o.type = i.type AND o.id = i.id)
+            """));
+        var find = new Statement(
+            $"SELECT patient, type, id FROM record_index i WHERE tenant_id = $1 AND term = $3{and} ORDER BY patient, type, id LIMIT $2")
+            .With(tenant.Value).With(countMax);
+        Array.ForEach(hashes, hash => find.With(hash));
+        return await database.ReadAsync(
+            TenantScope.Of(tenant), find, r => new FoundResource(PatientId.Parse(r.GetString(0), null), r.GetString(1), r.GetString(2)), cancellationToken);
+    }
+
+    /// <summary>What a term is hashed as.</summary>
+    internal static string Text(IndexTerm term) => $"{term.Parameter}\0{term.Value}";
+
+    private static Statement Of(string sql, TenantId tenant, PatientId patient) => new Statement(sql).With(tenant.Value).With(patient.Value);
+
+    private static Statement Versions(
+        string columns, TenantId tenant, PatientId patient, RecordKey? resource, int? version, int countMax)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(countMax, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(countMax, 1000);
+        const string Whose = "tenant_id = $1 AND patient IN (SELECT $2 UNION SELECT patient FROM record_heads WHERE tenant_id = $1 AND merged_into = $2)";
+        var which = (resource is null ? "" : " AND type = $4 AND id = $5") + (version is null ? "" : " AND version = $6");
+        var read = Of(
+            $"""
+            SELECT {columns}, patient FROM record_resources WHERE {Whose}{which}
+            UNION ALL SELECT {columns}, patient FROM record_versions WHERE {Whose}{which}
+            ORDER BY at_us DESC, version DESC, type, id LIMIT $3
+            """,
+            tenant,
+            patient).With(countMax);
+        if (resource is { } key)
+        {
+            read.With(key.Type).With(key.Id);
+        }
+
+        return version is { } number ? read.With(number) : read;
+    }
+
+    private async Task<List<ChartResource>> ReadVersionsAsync(
+        TenantId tenant, PatientId patient, RecordKey resource, int? version, int countMax, CancellationToken cancellationToken)
+    {
+        var rows = await database.ReadAsync(
+            TenantScope.Of(tenant),
+            Versions(RecordRows.VersionColumns, tenant, patient, resource, version, countMax),
+            r => (Patient: PatientId.Parse(r.GetString(7), null), Row: RecordRows.ReadVersion(r)),
+            cancellationToken);
+        var opened = new List<ChartResource>(rows.Count);
+        foreach (var (whose, row) in rows)
+        {
+            opened.Add(await RecordRows.OpenAsync(keys, tenant, whose, row, cancellationToken));
+        }
+
+        return opened;
+    }
+
+    private async Task<IReadOnlyList<ChartResource>> OpenAsync(
+        TenantId tenant, PatientId patient, IEnumerable<ChartResource> rows, CancellationToken cancellationToken)
+    {
+        var opened = new List<ChartResource>();
+        foreach (var row in rows)
+        {
+            opened.Add(await RecordRows.OpenAsync(keys, tenant, patient, row, cancellationToken));
+        }
+
+        return opened;
+    }
+}
