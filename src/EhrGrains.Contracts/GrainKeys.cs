@@ -2,6 +2,7 @@ using EhrGrains.Contracts.Apps;
 using EhrGrains.Contracts.Feeds;
 using EhrGrains.Contracts.Records;
 using EhrGrains.Contracts.Tenants;
+using EhrGrains.Contracts.Webhooks;
 
 namespace EhrGrains.Contracts;
 
@@ -29,6 +30,9 @@ public static class GrainKeys
 
     /// <summary>Key of a patient's record: <c>{tenant}/{patient}</c>.</summary>
     public static string Patient(TenantId tenant, PatientId patient) => $"{tenant.Value}/{patient.Value}";
+
+    /// <summary>Key of a webhook: <c>{tenant}/{webhook}</c>.</summary>
+    public static string Webhook(TenantId tenant, WebhookId webhook) => $"{tenant.Value}/{webhook.Value}";
 
     /// <summary>Key of an app's grain: <c>~app/{app}</c>.</summary>
     public static string App(AppId app) => $"{AppScope}/{app.Value}";
@@ -62,5 +66,13 @@ public static class GrainKeys
         patient = default;
         var slash = key.IndexOf('/', StringComparison.Ordinal);
         return TryGetTenant(key, out tenant) && slash > 0 && PatientId.TryParse(key[(slash + 1)..], out patient);
+    }
+
+    /// <summary>Reads the key of a webhook; false for other keys.</summary>
+    public static bool TryGetWebhook(string key, out TenantId tenant, out WebhookId webhook)
+    {
+        webhook = default;
+        var slash = key.IndexOf('/', StringComparison.Ordinal);
+        return TryGetTenant(key, out tenant) && slash > 0 && WebhookId.TryParse(key[(slash + 1)..], out webhook);
     }
 }

@@ -24,6 +24,9 @@ public enum ProblemKind
 
     /// <summary>Something that is needed is not there now; try again (503, exit 1).</summary>
     Unavailable = 6,
+
+    /// <summary>What was named is no longer kept (410, exit 5).</summary>
+    Gone = 7,
 }
 
 /// <summary>One thing that is wrong, by position. Never holds the offending value: it may be PHI or a secret.</summary>

@@ -6,6 +6,7 @@ using EhrGrains.Grains.Feeds;
 using EhrGrains.Grains.Query;
 using EhrGrains.Grains.Tenants;
 using EhrGrains.Grains.Tokens;
+using EhrGrains.Grains.Webhooks;
 using EhrGrains.Storage.Keys;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
@@ -26,6 +27,7 @@ public static class GrainServices
         silo.AddTenants();
         silo.AddQueries();
         silo.AddFeeds();
+        silo.AddChanges();
         silo.AddIncomingGrainCallFilter<CallerGate>();
         return silo;
     }

@@ -1,4 +1,5 @@
 using EhrGrains.Storage.Audit;
+using EhrGrains.Storage.Changes;
 using EhrGrains.Storage.Databases;
 using EhrGrains.Storage.Feeds;
 using EhrGrains.Storage.Ids;
@@ -10,6 +11,7 @@ using EhrGrains.Storage.Paging;
 using EhrGrains.Storage.Records;
 using EhrGrains.Storage.SigningKeys;
 using EhrGrains.Storage.Tenants;
+using EhrGrains.Storage.Webhooks;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 
@@ -58,6 +60,9 @@ public static class StorageServices
         services.AddSingleton<FeedProgress>();
         services.AddSingleton<FeedTable>();
         services.AddSingleton<OutboundQueue>();
+        services.AddSingleton<ChangeLog>();
+        services.AddHostedService<ChangeRetention>();
+        services.AddSingleton<WebhookTable>();
         services.AddSingleton<TenantTable>();
         services.AddSingleton<IdAliasTable>();
         services.AddSingleton<SigningKeyTable>();

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using EhrGrains.Contracts;
 using EhrGrains.Contracts.Feeds;
 using EhrGrains.Contracts.Tenants;
@@ -8,54 +7,43 @@ using Microsoft.Extensions.Logging;
 namespace EhrGrains.Grains.Feeds;
 
 /// <summary>
-/// Tells feeds' grains that there is something to do. Costs an append nothing: a feed has one call under way at most, and what
-/// happens meanwhile makes one more. A call that fails is not repeated: <see cref="FeedDirectory"/> wakes every feed regularly.
-/// Thread-safe.
+/// Tells feeds' grains that there is something to do. A call that fails is not repeated: <see cref="FeedDirectory"/> wakes every feed
+/// regularly. Thread-safe.
 /// </summary>
-public sealed partial class FeedNudges(IGrainFactory grains, CallerTickets tickets, ILogger<FeedNudges> log)
+public sealed partial class FeedNudges
 {
-    // True: something happened since the call that is under way began.
-    private readonly ConcurrentDictionary<FeedKey, bool> underWay = new();
+    private readonly Nudges<FeedKey> nudges;
+    private readonly IGrainFactory grains;
+    private readonly CallerTickets tickets;
+    private readonly ILogger<FeedNudges> log;
 
-    /// <summary>Wakes the grain of an inbound feed: its journal grew, or it was changed.</summary>
-    public void Inbound(TenantId tenant, FeedId feed) => Nudge(new FeedKey(tenant, feed, FeedDirection.Inbound));
-
-    /// <summary>Wakes the grain of an outbound feed: its queue grew, or it was changed.</summary>
-    public void Outbound(TenantId tenant, FeedId feed) => Nudge(new FeedKey(tenant, feed, FeedDirection.Outbound));
-
-    private void Nudge(FeedKey key)
+    /// <summary>Creates the one of this silo.</summary>
+    public FeedNudges(IGrainFactory grains, CallerTickets tickets, ILogger<FeedNudges> log)
     {
-        while (!underWay.TryAdd(key, false))
-        {
-            if (underWay.TryUpdate(key, true, false) || (underWay.TryGetValue(key, out var again) && again))
-            {
-                return;
-            }
-        }
-
-        Detached.RunAsync(() => CallAsync(key)).Ignore();
+        (this.grains, this.tickets, this.log) = (grains, tickets, log);
+        nudges = new Nudges<FeedKey>(CallAsync);
     }
 
-    private async Task<bool> CallAsync(FeedKey key)
+    /// <summary>Wakes the grain of an inbound feed: its journal grew, or it was changed.</summary>
+    public void Inbound(TenantId tenant, FeedId feed) => nudges.Tell(new FeedKey(tenant, feed, FeedDirection.Inbound));
+
+    /// <summary>Wakes the grain of an outbound feed: its queue grew, or it was changed.</summary>
+    public void Outbound(TenantId tenant, FeedId feed) => nudges.Tell(new FeedKey(tenant, feed, FeedDirection.Outbound));
+
+    private async Task CallAsync(FeedKey key)
     {
-        do
+        using var system = tickets.EnterSystem();
+        try
         {
-            underWay[key] = false;
-            using var system = tickets.EnterSystem();
-            try
-            {
-                var id = GrainKeys.Feed(key.Tenant, key.Feed);
-                await (key.Direction == FeedDirection.Inbound
-                    ? grains.GetGrain<IMllpConnectionGrain>(id).NudgeAsync(CancellationToken.None)
-                    : grains.GetGrain<IMllpSenderGrain>(id).NudgeAsync(CancellationToken.None));
-            }
-            catch (Exception e) when (e is OrleansException or TimeoutException or ProblemException or InvalidOperationException)
-            {
-                LogNotReached(log, key.Tenant, key.Feed, e.GetType().Name);
-            }
+            var id = GrainKeys.Feed(key.Tenant, key.Feed);
+            await (key.Direction == FeedDirection.Inbound
+                ? grains.GetGrain<IMllpConnectionGrain>(id).NudgeAsync(CancellationToken.None)
+                : grains.GetGrain<IMllpSenderGrain>(id).NudgeAsync(CancellationToken.None));
         }
-        while (!underWay.TryRemove(KeyValuePair.Create(key, false)));
-        return true;
+        catch (Exception e) when (e is OrleansException or TimeoutException or ProblemException or InvalidOperationException)
+        {
+            LogNotReached(log, key.Tenant, key.Feed, e.GetType().Name);
+        }
     }
 
     private readonly record struct FeedKey(TenantId Tenant, FeedId Feed, FeedDirection Direction);

@@ -17,6 +17,8 @@ BEGIN
     GRANT SELECT, INSERT, UPDATE ON record_heads, record_resources, patient_identifiers, change_heads TO ehrgrains_app;
     GRANT SELECT, INSERT ON record_versions TO ehrgrains_app;
     GRANT SELECT, INSERT, DELETE ON record_index, mapping_exceptions, changes TO ehrgrains_app;
+    GRANT SELECT, INSERT, UPDATE, DELETE ON webhook TO ehrgrains_app;
+    GRANT SELECT, INSERT, DELETE ON webhook_delivery TO ehrgrains_app;
     GRANT SELECT, INSERT, UPDATE (resends) ON journal_entry TO ehrgrains_app;
     GRANT EXECUTE ON FUNCTION journal_add_segment(bigint), journal_drop_segment(bigint) TO ehrgrains_app;
   END IF;

@@ -1,0 +1,18 @@
+using EhrGrains.Grains.Changes;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+
+namespace EhrGrains.Grains.Webhooks;
+
+/// <summary>Registration of changes and their webhooks.</summary>
+internal static class WebhookServices
+{
+    internal static void AddChanges(this ISiloBuilder silo)
+    {
+        var services = silo.Services;
+        services.AddSingleton<WebhookDirectory>();
+        services.AddSingleton<IHostedService>(provider => provider.GetRequiredService<WebhookDirectory>());
+        services.AddSingleton<ChangeNews>();
+        services.AddSingleton<IHostedService>(provider => provider.GetRequiredService<ChangeNews>());
+    }
+}
