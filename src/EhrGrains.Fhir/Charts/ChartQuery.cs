@@ -60,6 +60,8 @@ public sealed record ChartQuery
     /// <summary>What <c>_elements</c> names.</summary>
     public IReadOnlyList<string> Elements { get; init; } = [];
 
+    internal TimeZoneInfo Zone { get; init; } = TimeZoneInfo.Utc;
+
     internal IReadOnlyList<Criterion> Criteria { get; init; } = [];
 
     internal IReadOnlyList<SortKey> Sort { get; init; } = [];

@@ -39,6 +39,7 @@ internal sealed class ChartQueryReader(string type, ChartContext context, Search
         return issues.Exists(issue => issue.Severity == "error") ? null : new ChartQuery
         {
             Type = type,
+            Zone = context.Zone,
             Used = used,
             Count = count,
             WithTotal = withTotal,
