@@ -38,6 +38,42 @@ public abstract class PagingTests(DatabaseFixture fixture)
     }
 
     [Fact]
+    public async Task Positions_that_are_saved_at_the_same_time_are_all_found()
+    {
+        var test = await fixture.GetAsync();
+        using var keys = test.NewKeyRing();
+        var table = new PagingTable(test.Database, keys, TimeProvider.System);
+        var expiry = DateTimeOffset.UtcNow.AddMinutes(5);
+
+        // Of several tenants, and more than one transaction takes.
+        var saved = await Task.WhenAll(Enumerable.Range(0, 600).Select(async i =>
+        {
+            var position = new Dictionary<string, string> { ["paging"] = $"https://ehr.example/r4?page={i}" };
+            return (Scope: $"paging-{i % 3}", Position: position, Id: await table.SaveAsync($"paging-{i % 3}", Bound, position, expiry, Cancelled));
+        }));
+
+        foreach (var (scope, position, id) in saved)
+        {
+            (await table.FindAsync(scope, Bound, id, Cancelled)).ShouldBe(position);
+        }
+    }
+
+    [Fact]
+    public async Task A_position_that_cannot_be_written_fails_its_own_caller_and_the_next_one_is_written()
+    {
+        await using var test = await TestDatabase.CreateAsync((await fixture.GetAsync()).Kind, Cancelled);
+        using var keys = test.NewKeyRing();
+        var table = new PagingTable(test.Database, keys, TimeProvider.System);
+        var expiry = DateTimeOffset.UtcNow.AddMinutes(5);
+        await table.SaveAsync("paging", Bound, Position, expiry, Cancelled);
+        await test.TamperAsync("ALTER TABLE paging_position RENAME TO away");
+        await Should.ThrowAsync<System.Data.Common.DbException>(async () => await table.SaveAsync("paging", Bound, Position, expiry, Cancelled));
+
+        await test.TamperAsync("ALTER TABLE away RENAME TO paging_position");
+        (await table.FindAsync("paging", Bound, await table.SaveAsync("paging", Bound, Position, expiry, Cancelled), Cancelled)).ShouldBe(Position);
+    }
+
+    [Fact]
     public async Task What_has_expired_is_not_found_and_is_swept_away_whosever_it_was()
     {
         await using var test = await TestDatabase.CreateAsync((await fixture.GetAsync()).Kind, Cancelled);

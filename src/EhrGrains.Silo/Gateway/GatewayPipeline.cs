@@ -3,7 +3,6 @@ using EhrGrains.Grains.Callers;
 using EhrGrains.Silo.Configuration;
 using EhrGrains.Silo.OAuth;
 using EhrGrains.Silo.Telemetry;
-using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.RateLimiting;
 
 namespace EhrGrains.Silo.Gateway;
@@ -20,13 +19,7 @@ internal static class GatewayPipeline
         services.AddRouteNames();
         services.AddSingleton<FhirCalls>();
         services.AddSingleton<ExternalIssuer>();
-        services.AddAuthentication(AccessTokenAuthentication.Scheme)
-            .AddScheme<Microsoft.AspNetCore.Authentication.AuthenticationSchemeOptions, AccessTokenAuthentication>(AccessTokenAuthentication.Scheme, null);
 
-        // Default deny: an endpoint that says nothing about who may call it may be called by apps alone. No endpoint: 404, not 401.
-        services.AddAuthorizationBuilder().SetFallbackPolicy(new AuthorizationPolicyBuilder()
-            .RequireAssertion(context => context.Resource is HttpContext http && (http.GetEndpoint() is null || http.Features.Get<Caller>() is not null))
-            .Build());
         // It would make a key ring on disk at start, unencrypted, for cookies that nothing here sets.
         services.RemoveAll(typeof(IHostedService), "Microsoft.AspNetCore.DataProtection.Internal.DataProtectionHostedService");
         services.AddRateLimiter(limiter =>
@@ -51,11 +44,15 @@ internal static class GatewayPipeline
             app.UseWhen(
                 context => context.Request.Path.Equals(AuthorizationServer.TokenPath, StringComparison.OrdinalIgnoreCase),
                 branch => branch.UseRateLimiter(TokenRequestLimit()));
+
+            // OpenIddict answers from within this middleware, and looks at whatever comes by. The property keeps the host from
+            // adding it for every request.
+            ((IApplicationBuilder)app).Properties["__AuthenticationMiddlewareSet"] = true;
+            app.UseWhen(AuthorizationServer.Serves, branch => branch.UseAuthentication());
         }
 
-        app.UseAuthentication();
+        app.UseMiddleware<CallerAuthentication>();
         app.UseRateLimiter();
-        app.UseAuthorization();
     }
 
     private static void RemoveAll(this IServiceCollection services, Type service, string implementation)

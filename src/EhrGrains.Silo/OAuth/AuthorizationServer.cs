@@ -20,6 +20,11 @@ internal static class AuthorizationServer
     /// <summary>How long an access token is good for (SMART App Launch 2.2 §5.1.5: at most five minutes is advised).</summary>
     internal static readonly TimeSpan AccessTokenLifetime = TimeSpan.FromSeconds(300);
 
+    /// <summary>Whether a request may be for the authorization server.</summary>
+    internal static bool Serves(HttpContext context) =>
+        context.Request.Path.StartsWithSegments("/oauth", StringComparison.OrdinalIgnoreCase)
+        || context.Request.Path.StartsWithSegments("/.well-known", StringComparison.OrdinalIgnoreCase);
+
     internal static IServiceCollection AddAuthorizationServer(this IServiceCollection services, SiloOptions options)
     {
         services.AddSingleton<SigningKeys>();

@@ -26,7 +26,7 @@ internal static class SiloTelemetry
     private static readonly KeyValuePair<string, string?>[] QuietByDefault =
     [
         new("Logging:LogLevel:Microsoft", "Warning"), new("Logging:LogLevel:Orleans", "Warning"), new("Logging:LogLevel:System", "Warning"),
-        new("Logging:LogLevel:Polly", "Warning"), new("Logging:LogLevel:EhrGrains.Silo.Gateway.AccessTokenAuthentication", "Warning"),
+        new("Logging:LogLevel:Polly", "Warning"),
     ];
 
     internal static void AddSiloTelemetry(this WebApplicationBuilder builder)

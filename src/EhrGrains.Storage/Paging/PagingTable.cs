@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Collections.Concurrent;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
@@ -18,8 +19,13 @@ public sealed class PagingTable(Database database, KeyRing keys, TimeProvider ti
     // When it expires, in microseconds and big-endian, and 8 random bytes: new rows follow each other, and old ones are a range.
     private const int IdLength = 16;
 
-    private static readonly TimeSpan PurgePeriod = TimeSpan.FromMinutes(1);
+    private const int BatchMax = 256;
 
+    private static readonly TimeSpan PurgePeriod = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan WriteTimeout = TimeSpan.FromSeconds(5);
+
+    private readonly ConcurrentQueue<Row> waiting = new();
+    private int writing;
     private long purgedAt;
 
     /// <summary>Keeps a position and gives its id.</summary>
@@ -40,9 +46,14 @@ public sealed class PagingTable(Database database, KeyRing keys, TimeProvider ti
         BinaryPrimitives.WriteInt64BigEndian(id, expiresAt.ToMicroseconds());
         var record = await keys.SealAsync(
             scope, KeyClass.Cursor, JsonSerializer.SerializeToUtf8Bytes(position), Bind(id, associatedData), cancellationToken);
-        var insert = new Statement("INSERT INTO paging_position (tenant_id, id, position, expires_at_us) VALUES ($1, $2, $3, $4)")
-            .With(scope).With(id).With(record).With(expiresAt.ToMicroseconds());
-        await database.ExecuteRelaxedAsync(TenantScope.Of(scope), [insert], cancellationToken);
+        var row = new Row(scope, id, record, expiresAt.ToMicroseconds());
+        waiting.Enqueue(row);
+        if (Interlocked.Exchange(ref writing, 1) == 0)
+        {
+            _ = WriteAllAsync();
+        }
+
+        await row.Saved.Task.WaitAsync(cancellationToken);
         return id;
     }
 
@@ -63,6 +74,54 @@ public sealed class PagingTable(Database database, KeyRing keys, TimeProvider ti
                 await keys.OpenAsync(scope, KeyClass.Cursor, rows[0], Bind(id, associatedData), cancellationToken));
     }
 
+    // Whoever finds nobody writing writes for all who come meanwhile: they share a transaction, and the lock on the database that
+    // the audit trail waits for as well.
+    private async Task WriteAllAsync()
+    {
+        var batch = new List<Row>(BatchMax);
+        do
+        {
+            while (Take(batch))
+            {
+                foreach (var rows in batch.GroupBy(row => row.Scope))
+                {
+                    await WriteAsync(rows.Key, [.. rows]);
+                }
+            }
+
+            Volatile.Write(ref writing, 0);
+        }
+        while (!waiting.IsEmpty && Interlocked.Exchange(ref writing, 1) == 0);
+    }
+
+    private bool Take(List<Row> batch)
+    {
+        batch.Clear();
+        while (batch.Count < BatchMax && waiting.TryDequeue(out var row))
+        {
+            batch.Add(row);
+        }
+
+        return batch.Count > 0;
+    }
+
+    private async Task WriteAsync(string scope, Row[] rows)
+    {
+        try
+        {
+            using var timeout = new CancellationTokenSource(WriteTimeout, time);
+            var inserts = rows.Select(row => new Statement("INSERT INTO paging_position (tenant_id, id, position, expires_at_us) VALUES ($1, $2, $3, $4)")
+                .With(row.Scope).With(row.Id).With(row.Record).With(row.ExpiresAt));
+            await database.ExecuteRelaxedAsync(TenantScope.Of(scope), [.. inserts], timeout.Token);
+            Array.ForEach(rows, row => row.Saved.SetResult());
+        }
+        catch (Exception e) when (e is not OutOfMemoryException)
+        {
+            // Each of them learns of it, and answers its caller.
+            Array.ForEach(rows, row => row.Saved.SetException(e));
+        }
+    }
+
     private static byte[] Bind(byte[] id, ReadOnlyMemory<byte> associatedData) =>
         [.. Encoding.UTF8.GetBytes("paging_position\0"), .. id, .. associatedData.Span];
 
@@ -75,5 +134,10 @@ public sealed class PagingTable(Database database, KeyRing keys, TimeProvider ti
             var delete = new Statement("DELETE FROM paging_position WHERE id < $1").With(end);
             await database.ExecuteRelaxedAsync(TenantScope.Expired, [delete], cancellationToken);
         }
+    }
+
+    private sealed record Row(string Scope, byte[] Id, byte[] Record, long ExpiresAt)
+    {
+        internal TaskCompletionSource Saved { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
     }
 }

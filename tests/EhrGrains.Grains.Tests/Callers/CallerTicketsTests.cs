@@ -18,6 +18,19 @@ public sealed class CallerTicketsTests
     private CallerTickets Tickets => new(Key, time);
 
     [Fact]
+    public void A_ticket_serves_its_caller_again_until_half_of_its_time_is_over()
+    {
+        var app = App;
+        var first = Tickets.Mint(app);
+        time.Advance(CallerTickets.Lifetime / 2);
+        Tickets.Mint(app).ShouldBeSameAs(first);
+        Tickets.Mint(app with { Role = AppRole.Admin }).ShouldNotBe(first, "another caller");
+
+        time.Advance(TimeSpan.FromSeconds(1));
+        Tickets.Mint(app).ShouldNotBe(first);
+    }
+
+    [Fact]
     public void A_ticket_reads_as_the_caller_it_was_minted_for() =>
         Gen.Select(Gen.Int[0, 2], Gen.String[0, 40].Array[0, 20]).Sample((role, scopes) =>
         {
