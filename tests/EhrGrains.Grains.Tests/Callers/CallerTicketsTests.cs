@@ -20,14 +20,14 @@ public sealed class CallerTicketsTests
     [Fact]
     public void A_ticket_serves_its_caller_again_until_half_of_its_time_is_over()
     {
-        var app = App;
-        var first = Tickets.Mint(app);
+        var tickets = Tickets;
+        var first = tickets.Mint(App);
         time.Advance(CallerTickets.Lifetime / 2);
-        Tickets.Mint(app).ShouldBeSameAs(first);
-        Tickets.Mint(app with { Role = AppRole.Admin }).ShouldNotBe(first, "another caller");
+        tickets.Mint(App).ShouldBeSameAs(first);
+        tickets.Mint(App with { Role = AppRole.Admin }).ShouldNotBe(first, "another caller");
 
         time.Advance(TimeSpan.FromSeconds(1));
-        Tickets.Mint(app).ShouldNotBe(first);
+        tickets.Mint(App).ShouldNotBe(first);
     }
 
     [Fact]
