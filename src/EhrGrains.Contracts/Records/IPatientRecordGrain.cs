@@ -26,16 +26,21 @@ public interface IPatientRecordGrain : IGrainWithStringKey
     Task MergeAsync(PatientId prior, RecordSource source, CancellationToken cancellationToken);
 
     /// <summary>
-    /// Moves resources of another record here (HL7 v2 A43, A44, A45), named by type and id, with what the message says of them.
+    /// Moves resources of another record here (HL7 v2 A44, A45), named by type and id, with what refers to them.
     /// </summary>
     /// <exception cref="ProblemException">NotFound: the other record has none of them.</exception>
     [Alias("Take"), Requires(Permission.Internal)]
     Task TakeAsync(PatientId from, RecordKey[] resources, RecordSource source, CancellationToken cancellationToken);
 
+    /// <summary>Says in both Patients that they are of one person without merging them (HL7 v2 A24), or no longer (A37).</summary>
+    /// <exception cref="ProblemException">Conflict: one of them is merged. NotFound: there is no such record.</exception>
+    [Alias("Link"), Requires(Permission.Internal)]
+    Task LinkAsync(PatientId other, bool linked, RecordSource source, CancellationToken cancellationToken);
+
     /// <summary>Undoes the merge of this record into another: what came from here goes back, what came since stays there.</summary>
     /// <exception cref="ProblemException">Conflict: it is not merged.</exception>
     [Alias("Unmerge"), Requires(Permission.Operate)]
-    Task<RecordDescription> UnmergeAsync(string reason, CancellationToken cancellationToken);
+    Task<RecordDescription> UnmergeAsync(CancellationToken cancellationToken);
 
     /// <summary>What the record has, without its contents.</summary>
     /// <exception cref="ProblemException">NotFound: there is no such record.</exception>

@@ -33,7 +33,7 @@ internal static class ElementOrder
     }
 
     private static Place Keep(string type, string member, PropertyMapping property) =>
-        Known.GetOrAdd((type, member), new Place(property.Name, property.Order, property.IsCollection));
+        Known.GetOrAdd((type, member), new Place(property.Name, property.Order ?? int.MaxValue, property.IsCollection));
 
     /// <param name="Element">The element's name.</param>
     /// <param name="Order">Its place among the type's elements.</param>

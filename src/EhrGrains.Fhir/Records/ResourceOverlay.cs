@@ -34,7 +34,7 @@ public static class ResourceOverlay
     }
 
     /// <summary>The same content as another version.</summary>
-    public static byte[] Restamp(string type, ReadOnlyMemory<byte> content, VersionStamp stamp) => Write(ResourceMember.Read(type, content), stamp);
+    public static byte[] Restamp(string type, ReadOnlyMemory<byte> content, VersionStamp stamp) => Write(InOrder(ResourceMember.Read(type, content)), stamp);
 
     /// <summary>meta.source of a stored resource; null: it has none.</summary>
     public static string? SourceOf(ReadOnlyMemory<byte> content)
@@ -88,9 +88,11 @@ public static class ResourceOverlay
             }
         }
 
-        // A stable order: members of one element (a value and its extensions) stay together as they came.
-        return [.. laid.OrderBy(member => member.Order)];
+        return InOrder(laid);
     }
+
+    /// <summary>In R4's order, and stable: members of one element (a value and its extensions) stay together as they came.</summary>
+    private static List<ResourceMember> InOrder(List<ResourceMember> members) => [.. members.OrderBy(member => member.Order)];
 
     private static bool IsSame(List<ResourceMember> before, List<ResourceMember> laid) =>
         before.Count == laid.Count && before.Zip(laid).All(pair =>

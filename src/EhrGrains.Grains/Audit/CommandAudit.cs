@@ -12,13 +12,20 @@ namespace EhrGrains.Grains.Audit;
 /// </summary>
 internal sealed class CommandAudit(AuditLog log)
 {
-    internal async Task<T> RunAsync<T>(TenantId chain, string action, Func<Task<T>> command, CancellationToken cancellationToken)
+    /// <param name="chain">Whose data it is about.</param>
+    /// <param name="action">What is done.</param>
+    /// <param name="command">It.</param>
+    /// <param name="cancellationToken">Ends it.</param>
+    /// <param name="patients">The patients whose data it is about, where it is about some.</param>
+    internal async Task<T> RunAsync<T>(
+        TenantId chain, string action, Func<Task<T>> command, CancellationToken cancellationToken, params string[] patients)
     {
         var record = new AuditRecord
         {
             Tenant = chain,
             App = Caller.Current is { IsSystem: false } caller ? caller.App.Value : "~system",
             Action = action,
+            Patients = patients,
             Outcome = AuditRecord.IntentOutcome,
             TraceId = Activity.Current?.TraceId.ToString(),
         };
@@ -42,7 +49,8 @@ internal sealed class CommandAudit(AuditLog log)
         }
     }
 
-    internal Task RunAsync(TenantId chain, string action, Func<Task> command, CancellationToken cancellationToken) =>
+    internal Task RunAsync(
+        TenantId chain, string action, Func<Task> command, CancellationToken cancellationToken, params string[] patients) =>
         RunAsync(
             chain,
             action,
@@ -51,7 +59,8 @@ internal sealed class CommandAudit(AuditLog log)
                 await command();
                 return true;
             },
-            cancellationToken);
+            cancellationToken,
+            patients);
 
     private async Task<long> AppendAsync(AuditRecord record, CancellationToken cancellationToken)
     {

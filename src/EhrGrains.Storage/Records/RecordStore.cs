@@ -123,6 +123,27 @@ public sealed class RecordStore
         return rows.FirstOrDefault(row => !row.Content.IsEmpty) ?? rows.FirstOrDefault();
     }
 
+    /// <summary>What a merge moved into a record, wherever it is now.</summary>
+    /// <param name="tenant">The tenant.</param>
+    /// <param name="patient">The surviving record.</param>
+    /// <param name="mergedBy">The source of the merge.</param>
+    /// <param name="cancellationToken">Ends the read.</param>
+    public async Task<IReadOnlyList<RecordKey>> ListMovedAsync(
+        TenantId tenant, PatientId patient, string mergedBy, CancellationToken cancellationToken) =>
+        await database.ReadAsync(
+            TenantScope.Of(tenant),
+            Of(
+                $"""
+                SELECT type, id FROM record_resources WHERE tenant_id = $1 AND patient = $2 AND kind = {(int)ChangeKind.Merged} AND source = $3
+                  AND (type <> 'Patient' OR id <> $2)
+                UNION SELECT type, id FROM record_versions WHERE tenant_id = $1 AND patient = $2 AND kind = {(int)ChangeKind.Merged} AND source = $3
+                  AND (type <> 'Patient' OR id <> $2)
+                """,
+                tenant,
+                patient).With(mergedBy),
+            r => new RecordKey(r.GetString(0), r.GetString(1)),
+            cancellationToken);
+
     /// <summary>The resources that are found under all of the terms, at most <paramref name="countMax"/> (1–1,000).</summary>
     public async Task<IReadOnlyList<FoundResource>> FindAsync(
         TenantId tenant, IReadOnlyList<IndexTerm> terms, int countMax, CancellationToken cancellationToken)
