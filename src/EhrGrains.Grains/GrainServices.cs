@@ -4,6 +4,7 @@ using EhrGrains.Grains.Callers;
 using EhrGrains.Grains.Credentials;
 using EhrGrains.Grains.Feeds;
 using EhrGrains.Grains.Query;
+using EhrGrains.Grains.Records;
 using EhrGrains.Grains.Tenants;
 using EhrGrains.Grains.Tokens;
 using EhrGrains.Grains.Webhooks;
@@ -27,6 +28,7 @@ public static class GrainServices
         silo.AddTenants();
         silo.AddQueries();
         silo.AddFeeds();
+        silo.AddRecords();
         silo.AddChanges();
         silo.AddIncomingGrainCallFilter<CallerGate>();
         return silo;

@@ -1,4 +1,5 @@
 using EhrGrains.Contracts.Records;
+using EhrGrains.Fhir.Charts;
 using EhrGrains.Fhir.Records;
 using EhrGrains.Storage.Records;
 
@@ -114,21 +115,25 @@ internal sealed class RecordDraft(RecordState state, DateTimeOffset now)
     {
         var before = Find(key)?.Content ?? default;
         var resource = new ChartResource(key.Type, key.Id, version, At, kind, source.ToString(), content);
-        var (was, @is) = (IndexTerms.Of(key.Type, before), IndexTerms.Of(key.Type, content));
-        writes.Add(new ChartWrite(Patient, resource) { Added = [.. @is.Except(was)], Removed = [.. was.Except(@is)] });
+        var (was, now) = (Terms(key.Type, before), Terms(key.Type, content));
+        writes.Add(new ChartWrite(Patient, resource) { Added = [.. now.Except(was)], Removed = [.. was.Except(now)] });
         latest[key] = resource;
         resources += (content.IsEmpty ? 0 : 1) - (before.IsEmpty ? 0 : 1);
         bytes += content.Length - before.Length;
     }
 
+    /// <summary>What a resource is found under over the tenant.</summary>
+    private static IEnumerable<IndexTerm> Terms(string type, ReadOnlyMemory<byte> content) =>
+        content.IsEmpty ? [] : ChartTerms.Of(type, content).Select(term => new IndexTerm(term.Parameter, term.Value));
+
     /// <summary>Whether what is there came from a later message of the same feed, or from elsewhere, which is later for all that is known.</summary>
     private static bool IsOlder(RecordSource source, ReadOnlyMemory<byte> content)
     {
-        var is_ = content.IsEmpty ? null : ResourceOverlay.SourceOf(content);
+        var last = content.IsEmpty ? null : ResourceOverlay.SourceOf(content);
         var feed = $"urn:ehrgrains:feed:{source.Name}#";
-        return is_ is not null
-            && (!is_.StartsWith(feed, StringComparison.Ordinal)
-                || !long.TryParse(is_.AsSpan(feed.Length), System.Globalization.CultureInfo.InvariantCulture, out var position)
+        return last is not null
+            && (!last.StartsWith(feed, StringComparison.Ordinal)
+                || !long.TryParse(last.AsSpan(feed.Length), System.Globalization.CultureInfo.InvariantCulture, out var position)
                 || position > source.Position);
     }
 

@@ -44,7 +44,7 @@ internal sealed class RecordMetrics
 
     internal void Mapped(TimeSpan duration) => mappings.Record(duration.TotalSeconds);
 
-    /// <param name="kind">One of <see cref="MappingExceptionKinds"/> or of <see cref="PatientMatching"/>.</param>
+    /// <param name="kind">One of <see cref="MappingExceptionKinds"/>.</param>
     internal void Exception(string kind) => exceptions.Add(1, new KeyValuePair<string, object?>("kind", kind));
 
     /// <param name="outcome">merged, moved, refused or unmerged.</param>

@@ -1,3 +1,4 @@
+using System.Globalization;
 using EhrGrains.Contracts.Records;
 using EhrGrains.Contracts.Tenants;
 using EhrGrains.Storage.Databases;
@@ -144,22 +145,29 @@ public sealed class RecordStore
             r => new RecordKey(r.GetString(0), r.GetString(1)),
             cancellationToken);
 
-    /// <summary>The resources that are found under all of the terms, at most <paramref name="countMax"/> (1–1,000).</summary>
+    /// <summary>
+    /// The resources that are found under one term of each list, at most <paramref name="countMax"/> (1–1,000), by patient, type and id.
+    /// </summary>
     public async Task<IReadOnlyList<FoundResource>> FindAsync(
-        TenantId tenant, IReadOnlyList<IndexTerm> terms, int countMax, CancellationToken cancellationToken)
+        TenantId tenant, IReadOnlyList<IReadOnlyList<IndexTerm>> terms, int countMax, CancellationToken cancellationToken)
     {
         ArgumentOutOfRangeException.ThrowIfZero(terms.Count, nameof(terms));
         ArgumentOutOfRangeException.ThrowIfLessThan(countMax, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(countMax, 1000);
-        var hashes = await blind.OfAsync(tenant, TermPurpose, [.. terms.Select(Text)], cancellationToken);
-        var and = string.Concat(hashes.Skip(1).Select((_, i) =>
+        var hashes = await blind.OfAsync(tenant, TermPurpose, [.. terms.SelectMany(list => list).Select(Text)], cancellationToken);
+        var next = 3;
+        var lists = terms.Select(list => string.Join(", ", list.Select(_ => string.Create(CultureInfo.InvariantCulture, $"${next++}")))).ToArray();
+        var and = string.Concat(lists.Skip(1).Select(list =>
             $"""
 
-             AND EXISTS (SELECT 1 FROM record_index o WHERE o.tenant_id = $1 AND o.term = ${i + 4}
+             AND EXISTS (SELECT 1 FROM record_index o WHERE o.tenant_id = $1 AND o.term IN ({list})
                AND o.patient = i.patient AND o.type = i.type AND o.id = i.id)
             """));
         var find = new Statement(
-            $"SELECT patient, type, id FROM record_index i WHERE tenant_id = $1 AND term = $3{and} ORDER BY patient, type, id LIMIT $2")
+            $"""
+            SELECT DISTINCT patient, type, id FROM record_index i WHERE tenant_id = $1 AND term IN ({lists[0]}){and}
+            ORDER BY patient, type, id LIMIT $2
+            """)
             .With(tenant.Value).With(countMax);
         Array.ForEach(hashes, hash => find.With(hash));
         return await database.ReadAsync(
