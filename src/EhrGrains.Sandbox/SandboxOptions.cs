@@ -38,6 +38,9 @@ public sealed record SandboxOptions
     /// </summary>
     public string JwksBase { get; init; } = "http://127.0.0.1:8080";
 
+    /// <summary>When the sandbox runs by itself: port of an application that takes webhooks. 0: there is none. Default 9104.</summary>
+    public int WebhookPort { get; init; } = 9104;
+
     /// <summary>Settings of single hospitals by vendor: <c>epic</c>, <c>oracle-health</c>, <c>athenahealth</c>.</summary>
     public IReadOnlyDictionary<string, SiteOptions> Sites { get; init; } = new Dictionary<string, SiteOptions>();
 

@@ -81,6 +81,7 @@ public abstract class GrainCluster(DatabaseKind kind) : IAsyncLifetime
             {
                 ["EhrGrains:Auth:Issuer"] = Issuer,
                 ["EhrGrains:Auth:Audience"] = Audience,
+                ["EhrGrains:Webhooks:PrivateNetworks:0"] = "127.0.0.1/32",
                 ["EhrGrains:Credentials:VerifyDelay"] = "00:00:03",
                 ["EhrGrains:Credentials:VerifyDelayMax"] = "00:00:29",
             });

@@ -34,7 +34,7 @@ internal static class ExitCodes
     {
         ProblemKind.Invalid => ExitCode.Usage,
         ProblemKind.Unauthenticated or ProblemKind.Forbidden => ExitCode.Auth,
-        ProblemKind.NotFound => ExitCode.NotFound,
+        ProblemKind.NotFound or ProblemKind.Gone => ExitCode.NotFound,
         ProblemKind.Conflict => ExitCode.Conflict,
         ProblemKind.CheckFailed => ExitCode.CheckFailed,
         _ => ExitCode.Failed,

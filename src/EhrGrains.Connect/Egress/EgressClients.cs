@@ -9,7 +9,7 @@ using Microsoft.Extensions.Logging;
 namespace EhrGrains.Connect.Egress;
 
 /// <summary>
-/// Deals out the HTTP clients that talk with hospitals: one connection pool per tenant and per content of its egress rules, so that
+/// Deals out the HTTP clients that talk with hospitals and webhooks: one connection pool per tenant, purpose and content of its egress rules, so that
 /// pools, TLS sessions and trust never mix tenants, and a changed rule never meets an old connection. Thread-safe.
 /// </summary>
 public sealed partial class EgressClients : IDisposable
@@ -56,15 +56,13 @@ public sealed partial class EgressClients : IDisposable
     public HttpClient For(TenantId tenant, ConnectionSpec connection)
     {
         ArgumentNullException.ThrowIfNull(connection);
-        var key = new PoolKey(tenant, string.Join(',', connection.PrivateNetworks), connection.TrustedCertificates);
-        if (!pools.TryGetValue(key, out var pool))
-        {
-            pool = Add(key, connection);
-        }
-
-        pool.LastUsed = time.GetUtcNow();
-        return pool.Client;
+        return For(tenant, EgressPurpose.Hospital, connection.PrivateNetworks, connection.TrustedCertificates);
     }
+
+    /// <summary>The client of a tenant's webhooks, whose receivers are the operator's: other connections than those to the hospital.</summary>
+    /// <exception cref="ProblemException">Invalid: the private networks cannot be read.</exception>
+    public HttpClient ForWebhooks(TenantId tenant, IReadOnlyList<string> privateNetworks, string? trustedCertificates) =>
+        For(tenant, EgressPurpose.Webhook, privateNetworks, trustedCertificates);
 
     /// <inheritdoc/>
     public void Dispose()
@@ -81,14 +79,26 @@ public sealed partial class EgressClients : IDisposable
         }
     }
 
-    private Pool Add(PoolKey key, ConnectionSpec connection)
+    private HttpClient For(TenantId tenant, EgressPurpose purpose, IReadOnlyList<string> privateNetworks, string? trustedCertificates)
+    {
+        var key = new PoolKey(tenant, purpose, string.Join(',', privateNetworks), trustedCertificates);
+        if (!pools.TryGetValue(key, out var pool))
+        {
+            pool = Add(key, privateNetworks);
+        }
+
+        pool.LastUsed = time.GetUtcNow();
+        return pool.Client;
+    }
+
+    private Pool Add(PoolKey key, IReadOnlyList<string> privateNetworks)
     {
         if (pools.Count >= options.PoolsMax && pools.MinBy(static p => p.Value.LastUsed) is { Value: not null } oldest)
         {
             Retire(oldest.Key, "full");
         }
 
-        var made = new Pool(Create(connection), time.GetUtcNow());
+        var made = new Pool(Create(privateNetworks, key.TrustedCertificates), time.GetUtcNow());
         var pool = pools.GetOrAdd(key, made);
         if (!ReferenceEquals(pool, made))
         {
@@ -98,7 +108,7 @@ public sealed partial class EgressClients : IDisposable
         return pool;
     }
 
-    private HttpClient Create(ConnectionSpec connection)
+    private HttpClient Create(IReadOnlyList<string> privateNetworks, string? trustedCertificates)
     {
         var handler = new SocketsHttpHandler
         {
@@ -120,10 +130,10 @@ public sealed partial class EgressClients : IDisposable
             {
                 // Named on purpose: a machine's configuration must not allow less.
                 EnabledSslProtocols = SslProtocols.Tls12 | SslProtocols.Tls13,
-                CertificateChainPolicy = TenantTrust.ChainPolicy(connection.TrustedCertificates),
+                CertificateChainPolicy = TenantTrust.ChainPolicy(trustedCertificates),
             },
         };
-        var guard = new EgressGuard(AddressRules.For(connection.PrivateNetworks), handler, resolve, time);
+        var guard = new EgressGuard(AddressRules.For(privateNetworks), handler, resolve, time);
         return new HttpClient(guard, disposeHandler: true)
         {
             Timeout = Timeout.InfiniteTimeSpan, // each caller has its own deadline, on the injected clock
@@ -162,7 +172,13 @@ public sealed partial class EgressClients : IDisposable
     [LoggerMessage(2501, LogLevel.Debug, "Connections of tenant {Tenant} were closed: {Reason}")]
     private static partial void PoolWasRetired(ILogger logger, TenantId tenant, string reason);
 
-    private sealed record PoolKey(TenantId Tenant, string PrivateNetworks, string? TrustedCertificates);
+    private enum EgressPurpose
+    {
+        Hospital,
+        Webhook,
+    }
+
+    private sealed record PoolKey(TenantId Tenant, EgressPurpose Purpose, string PrivateNetworks, string? TrustedCertificates);
 
     private sealed class Pool(HttpClient client, DateTimeOffset lastUsed)
     {

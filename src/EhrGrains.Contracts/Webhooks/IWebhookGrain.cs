@@ -37,7 +37,7 @@ public interface IWebhookGrain : IGrainWithStringKey
 
     /// <summary>Delivers again from a change on, this one included.</summary>
     /// <exception cref="ProblemException">Gone: that change is no longer kept. Invalid: there is no such change yet.</exception>
-    [Alias("Replay"), Requires(Permission.Operate)]
+    [Alias("Replay"), Requires(Permission.Operate), ResponseTimeout("00:01:00")]
     Task ReplayAsync(long seq, CancellationToken cancellationToken);
 
     /// <summary>Sends a delivery without changes, and answers what came of it.</summary>
@@ -54,7 +54,7 @@ public interface IWebhookGrain : IGrainWithStringKey
 
     /// <summary>As <see cref="SetAsync"/>, for an app's own subscription; the headers are sent with each delivery.</summary>
     /// <exception cref="ProblemException">NotFound: there is one of this id that is not the app's.</exception>
-    [Alias("Subscribe"), Requires(Permission.Internal)]
+    [Alias("Subscribe"), Requires(Permission.Internal), ResponseTimeout("00:01:00")]
     Task<WebhookStatus> SubscribeAsync(WebhookSpec spec, SecretText[] headers, bool paused, CancellationToken cancellationToken);
 
     /// <summary>As <see cref="StatusAsync"/>, for an app's own subscription.</summary>

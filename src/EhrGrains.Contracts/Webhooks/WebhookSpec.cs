@@ -9,7 +9,7 @@ public enum WebhookPayload
     /// <summary>Their types and ids: who gets them reads what it needs.</summary>
     Ids = 0,
 
-    /// <summary>The resources themselves, as they are when the delivery is sent.</summary>
+    /// <summary>The resources themselves, each in the version that the change made.</summary>
     Resource = 1,
 }
 

@@ -1,3 +1,4 @@
+using EhrGrains.Grains.Audit;
 using EhrGrains.Grains.Changes;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -10,6 +11,12 @@ internal static class WebhookServices
     internal static void AddChanges(this ISiloBuilder silo)
     {
         var services = silo.Services;
+        services.AddMetrics();
+        services.AddOptions<WebhookOptions>().BindConfiguration("EhrGrains:Webhooks");
+        services.AddSingleton<DisclosureAudit>();
+        services.AddSingleton<WebhookMetrics>();
+        services.AddSingleton<WebhookSender>();
+        services.AddSingleton<WebhookPayloads>();
         services.AddSingleton<WebhookDirectory>();
         services.AddSingleton<IHostedService>(provider => provider.GetRequiredService<WebhookDirectory>());
         services.AddSingleton<ChangeNews>();

@@ -91,6 +91,7 @@ internal sealed class Failures(RequestDelegate next, ILogger<Failures> log)
         ProblemKind.NotFound => StatusCodes.Status404NotFound,
         ProblemKind.Conflict => StatusCodes.Status409Conflict,
         ProblemKind.CheckFailed => StatusCodes.Status422UnprocessableEntity,
+        ProblemKind.Gone => StatusCodes.Status410Gone,
         _ => StatusCodes.Status503ServiceUnavailable,
     };
 
