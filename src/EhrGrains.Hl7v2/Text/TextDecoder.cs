@@ -54,9 +54,12 @@ internal static class TextDecoder
             return Charset.Japanese.Encoding.GetString(bytes);
         }
 
-        if (charset == Charset.Utf8 && !System.Text.Unicode.Utf8.IsValid(bytes))
+        if (charset == Charset.Utf8)
         {
-            return Charset.Windows1252.Encoding.GetString(bytes);
+            // Nearly all values are plain ASCII, and short: widening them costs half of what decoding them does.
+            return Ascii.IsValid(bytes) ? Encoding.Latin1.GetString(bytes)
+                : System.Text.Unicode.Utf8.IsValid(bytes) ? Encoding.UTF8.GetString(bytes)
+                : Charset.Windows1252.Encoding.GetString(bytes);
         }
 
         return charset.Encoding.GetString(bytes);
