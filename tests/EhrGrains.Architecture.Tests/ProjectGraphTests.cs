@@ -12,7 +12,7 @@ public sealed class ProjectGraphTests
         ["EhrGrains.Storage"] = ["EhrGrains.Contracts"],
         ["EhrGrains.Grains"] = ["EhrGrains.Contracts", "EhrGrains.Hl7v2", "EhrGrains.Fhir", "EhrGrains.Connect", "EhrGrains.Storage"],
         ["EhrGrains.Silo"] = ["EhrGrains.Contracts", "EhrGrains.Fhir", "EhrGrains.Connect", "EhrGrains.Storage", "EhrGrains.Grains"],
-        ["EhrGrains.Cli"] = ["EhrGrains.Contracts", "EhrGrains.Storage", "EhrGrains.Hl7v2", "EhrGrains.Connect"],
+        ["EhrGrains.Cli"] = ["EhrGrains.Contracts", "EhrGrains.Storage", "EhrGrains.Hl7v2", "EhrGrains.Fhir", "EhrGrains.Connect"],
         ["EhrGrains.Sandbox"] = [],
         ["EhrGrains.Demo"] = ["EhrGrains.Contracts", "EhrGrains.Silo", "EhrGrains.Sandbox", "EhrGrains.Cli"],
     };

@@ -10,6 +10,7 @@ internal static class Hl7Command
         CheckVerb.Build(),
         RoundtripVerb.Build(),
         ShowVerb.Build(),
+        ToFhirVerb.Build(),
         SendVerb.Build(),
         ListenVerb.Build(),
     };

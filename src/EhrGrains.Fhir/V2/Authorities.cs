@@ -1,3 +1,4 @@
+using EhrGrains.Hl7v2.Messages;
 using EhrGrains.Hl7v2.Types;
 
 namespace EhrGrains.Fhir.V2;
@@ -9,13 +10,21 @@ internal static class Authorities
     /// What the site says of the authority by either of its names; else its universal id as a URI (HL7 table 0301). Null when it has
     /// only a local name: <c>HOSP</c> is no URI, and another hospital may be called the same.
     /// </summary>
-    internal static string? SystemOf(Hd authority, SiteLayer site)
-    {
-        var name = authority.NamespaceId.HasValue ? authority.NamespaceId.GetString().Trim() : "";
-        var universal = authority.UniversalId.HasValue ? authority.UniversalId.GetString().Trim() : "";
-        return site.Authorities.GetValueOrDefault(name) ?? site.Authorities.GetValueOrDefault(universal)
-            ?? (universal.Length > 0 && !universal.Any(char.IsWhiteSpace) ? ToUri(universal, authority.UniversalIdType.GetString().Trim()) : null);
-    }
+    internal static string? SystemOf(Hd authority, SiteLayer site) =>
+        SystemOf(Text(authority.NamespaceId), Text(authority.UniversalId), Text(authority.UniversalIdType), site);
+
+    /// <summary>The same for who assigned an entity's id: the last three components of an EI.</summary>
+    internal static string? SystemOf(Ei entity, SiteLayer site) =>
+        SystemOf(Text(entity.NamespaceId), Text(entity.UniversalId), Text(entity.UniversalIdType), site);
+
+    private static string? SystemOf(string name, string universal, string type, SiteLayer site) =>
+        site.Authorities.GetValueOrDefault(name) ?? site.Authorities.GetValueOrDefault(universal)
+            ?? (universal.Length > 0 && !universal.Any(char.IsWhiteSpace) ? ToUri(universal, type) : null);
+
+    private static string Text(Hl7Value value) => value.HasValue ? value.GetString().Trim() : "";
+
+    /// <summary>A universal id as a URI when it can only be an object identifier or a UUID; else as it is.</summary>
+    internal static string UrnOf(string id) => IsOid(id) ? $"urn:oid:{id}" : Guid.TryParse(id, out var uuid) ? $"urn:uuid:{uuid}" : id;
 
     private static string? ToUri(string id, string type) => type switch
     {

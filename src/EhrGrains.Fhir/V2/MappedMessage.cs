@@ -4,7 +4,11 @@ namespace EhrGrains.Fhir.V2;
 /// <param name="Resources">The resources, each at most once, in the order in which the message brings them up.</param>
 /// <param name="Exceptions">What could not be mapped as it was said, by place; never holds a value.</param>
 /// <param name="Accounting">What became of every part of the message; null unless <see cref="MappingContext.Explain"/>.</param>
-public sealed record MappedMessage(IReadOnlyList<MappedResource> Resources, IReadOnlyList<MappingException> Exceptions, Accounting? Accounting);
+public sealed record MappedMessage(IReadOnlyList<MappedResource> Resources, IReadOnlyList<MappingException> Exceptions, Accounting? Accounting)
+{
+    /// <summary>The Bundle that the message is, without its entries.</summary>
+    internal ReadOnlyMemory<byte> Envelope { get; init; }
+}
 
 /// <summary>A resource made of a message, or what the message says of one: elements that are not there are unchanged (HL7 v2.5.1 §2.5.3).</summary>
 /// <param name="Patient">Whose it is: the position of the mention in <see cref="PatientMentions"/>; -1 for a resource about the message itself (MessageHeader, Provenance).</param>
@@ -57,4 +61,17 @@ public static class MappingExceptionKinds
 /// <param name="Source">Where the message came from, <c>feed/position</c>: makes ids for what has no identity of its own only when MSH-10 is empty.</param>
 /// <param name="ReceivedAt">When it came: for what the message does not date.</param>
 /// <param name="Explain">Whether to account for every part of the message. Costs time and memory.</param>
-public sealed record MappingContext(ResourceIdentity Identity, IReadOnlyList<string> Patients, string Source, DateTimeOffset ReceivedAt, bool Explain = false);
+public sealed record MappingContext(ResourceIdentity Identity, IReadOnlyList<string> Patients, string Source, DateTimeOffset ReceivedAt, bool Explain = false)
+{
+    /// <summary>For a conversion without records: each patient has the id that its best identifier gives.</summary>
+    public static MappingContext Offline(PatientMentions mentions, string source, bool explain = false)
+    {
+        var identity = ResourceIdentity.Offline;
+        return new MappingContext(
+            identity,
+            [.. mentions.Patients.Select((patient, index) => identity.IdOf("Patient", patient.Identifiers.FirstOrDefault(identifier => identifier.Of == IdentifierOf.Patient) is { } best
+                ? $"{best.System ?? best.Authority}|{best.Value}"
+                : string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{source}|{index}")))],
+            source, DateTimeOffset.UnixEpoch, explain);
+    }
+}

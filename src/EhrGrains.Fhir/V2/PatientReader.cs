@@ -8,6 +8,17 @@ internal static class PatientReader
 {
     private const int IdentifiersMax = 100;
 
+    internal static int Count(Hl7Message message)
+    {
+        var count = 0;
+        foreach (var segment in message.Segments)
+        {
+            count += segment.Is("PID") ? 1 : 0;
+        }
+
+        return count;
+    }
+
     internal static PatientMentions Read(Hl7Message message, SiteLayer site)
     {
         var patients = new List<(List<MentionedIdentifier> Own, List<MentionedIdentifier> Prior)>();

@@ -1,0 +1,127 @@
+using EhrGrains.Fhir.V2.Compiling;
+
+namespace EhrGrains.Fhir.V2.Running;
+
+/// <summary>Codes: as elements of type code, Coding and CodeableConcept.</summary>
+internal sealed partial class MappingRun
+{
+    private void SetCode(Node node, CodeEntry entry, bool isConstant = false)
+    {
+        switch (node.Type.Name)
+        {
+            case "Coding":
+                FillCoding(node, entry, isConstant);
+                break;
+            case "CodeableConcept":
+                AddCoding(node, entry, isConstant);
+                break;
+            default:
+                node.Text = Primitives.Check(entry.Code!, node.Type, node.Element, out _);
+                if (node.Text is not null && !isConstant)
+                {
+                    node.MarkContent();
+                }
+
+                break;
+        }
+    }
+
+    private void AddCoding(Node concept, CodeEntry entry, bool isConstant = false)
+    {
+        var element = concept.Type["coding"];
+        var coding = pool.Take(element, element.Type, concept, null, 0);
+        concept.Insert(coding);
+        if (entry.Code!.Length > 0)
+        {
+            FillCoding(coding, entry, isConstant);
+        }
+        else
+        {
+            // "|​|text": words only.
+            coding.Drop();
+            Set(concept, "text", entry.Display, isConstant);
+        }
+
+        if (isConstant && entry.Code.Length > 0)
+        {
+            coding.Keep();
+        }
+    }
+
+    private void FillCoding(Node coding, CodeEntry entry, bool isConstant)
+    {
+        Set(coding, "system", entry.System, isConstant);
+        Set(coding, "code", entry.Code is null ? null : Primitives.Check(entry.Code, coding.Type["code"].Type, null, out _), isConstant);
+        Set(coding, "display", entry.Display, isConstant);
+    }
+
+    /// <summary>Sets a primitive child, whatever it was before.</summary>
+    private void Set(Node parent, string name, string? text, bool isConstant)
+    {
+        if (string.IsNullOrEmpty(text))
+        {
+            return;
+        }
+
+        var element = parent.Type[name];
+        if (parent.Find(element, null, 0) is not { } child)
+        {
+            child = pool.Take(element, element.Type, parent, null, 0);
+            parent.Insert(child);
+        }
+
+        child.Text = text;
+        if (isConstant)
+        {
+            child.Keep();
+        }
+        else
+        {
+            child.MarkContent();
+        }
+    }
+
+    /// <summary>
+    /// After the map of a coded value: what the table says in the place of the first code. A code that it does not know stays as sent,
+    /// and is an exception unless it is stated to be of a code system that everybody knows.
+    /// </summary>
+    private void Recode(LinePlan line, CodeTable table, Node node, scoped in Frame frame)
+    {
+        var sent = CodeOf(frame);
+        if (sent.Length == 0)
+        {
+            return;
+        }
+
+        var coding = node.Type.Name == "CodeableConcept" ? FirstCoding(node, sent) : node;
+        if (coding is null)
+        {
+            return;
+        }
+
+        if (table.TryFind(sent, out var entry))
+        {
+            if (entry.Code is not null)
+            {
+                FillCoding(coding, entry, isConstant: false);
+            }
+        }
+        else if (coding.Find(coding.Type["system"].Order) is null)
+        {
+            Report(MappingExceptionKinds.UnknownCode, At(frame.Position, frame.Field), $"Table {table.Name} does not have this code: it stays as sent. Map it in the site layer.");
+        }
+    }
+
+    private static Node? FirstCoding(Node concept, string code)
+    {
+        for (var child = concept.First; child is not null; child = child.Next)
+        {
+            if (child.Element!.Name == "coding" && child.Find(child.Type["code"].Order)?.Text == code)
+            {
+                return child;
+            }
+        }
+
+        return null;
+    }
+}

@@ -1,0 +1,299 @@
+using System.Text;
+using EhrGrains.Fhir.V2.Compiling;
+
+namespace EhrGrains.Fhir.V2.Running;
+
+/// <summary>Values: into which element, and as what.</summary>
+internal sealed partial class MappingRun
+{
+    private SiteCodes siteCodes = SiteCodes.None;
+
+    /// <summary>A line of a value that is there or not.</summary>
+    private void Write(LinePlan line, SourcePlan source, scoped ref Frame frame)
+    {
+        if (frame.Value.IsNull)
+        {
+            Take(frame.Value, line.Place, Name(line, frame), PartOutcome.Mapped);
+            Delete(line, frame);
+            Step(line, frame, RuleFinding.Deleted);
+        }
+        else if (!HasText(frame.Value))
+        {
+            Step(line, frame, RuleFinding.Empty);
+        }
+        else
+        {
+            WriteWhole(line, source, ref frame);
+        }
+    }
+
+    private void WriteWhole(LinePlan line, SourcePlan source, scoped ref Frame frame)
+    {
+        if (Open(line, ref frame) is not { } node)
+        {
+            AlreadySet(line, source, frame);
+            return;
+        }
+
+        var parent = frame.Node;
+        if (line.Block is { } block)
+        {
+            frame.Node = node;
+            frame.Block = ++blocks;
+            RunLines(block, ref frame);
+            frame.Node = parent;
+            if (source.Kind == SourceKind.Segment && !node.HasContent && node.HasKept)
+            {
+                node.Keep();
+            }
+        }
+        else if (line.Map is { } map && line.Refers)
+        {
+            WriteReference(map, node, ref frame);
+        }
+        else if (line.Map is { } own)
+        {
+            WriteMapped(line, source, own, node, ref frame);
+        }
+        else
+        {
+            WritePlain(line, source, node, frame);
+        }
+
+        Step(line, frame, node.HasContent ? RuleFinding.Written : RuleFinding.Refused);
+    }
+
+    /// <summary>The element that a line fills, made with all on the way to it; null when it is set already.</summary>
+    private Node? Open(LinePlan line, scoped ref Frame frame)
+    {
+        var node = frame.Node;
+        for (var i = 0; i < line.Path.Length; i++)
+        {
+            ref readonly var step = ref line.Path[i];
+            var isLast = i == line.Path.Length - 1;
+            var found = isLast && step.Element.IsList && step.Slice is null ? null : node.Find(step.Element, step.Slice, step.Element.IsList ? frame.Block : 0);
+            if (found is null && !step.Element.IsList && node.Find(step.Element.Order) is not null)
+            {
+                return null;
+            }
+
+            if (isLast && found is { HasContent: true } && line.Block is null)
+            {
+                return null;
+            }
+
+            if (found is null)
+            {
+                found = pool.Take(step.Element, step.Element.Type, node, step.Slice, isLast && step.Slice is null ? 0 : frame.Block);
+                node.Insert(found);
+                if (step.Url is { } url)
+                {
+                    var name = step.Element.Type["url"];
+                    var own = pool.Take(name, name.Type, found, null, 0);
+                    own.Text = url;
+                    found.Insert(own);
+                    own.Keep();
+                }
+            }
+
+            node = found;
+        }
+
+        return line.Path.Length == 0 && line.Block is null && line.Refers && node.HasContent ? null : node;
+    }
+
+    // "." names what is there: that another line was first is no fault there. A block's other lines are alternatives as well.
+    private void AlreadySet(LinePlan line, SourcePlan source, scoped in Frame frame)
+    {
+        if (source.Kind == SourceKind.Field && frame.Field == source.Field && line.Path.Length > 0 && line.Type.Name != "Reference")
+        {
+            Take(frame.Value, line.Place, Name(line, frame), PartOutcome.Exception);
+            if (source.Slot == slots[frame.Position] && frame.Segment[source.Field].RepetitionCount > 1)
+            {
+                Report(MappingExceptionKinds.TooMany, At(frame.Position, source.Field), $"{FullName(line, frame)} has room for one value: the others are only in the journal.");
+            }
+        }
+
+        Step(line, frame, RuleFinding.AlreadySet);
+    }
+
+    private void WriteMapped(LinePlan line, SourcePlan source, MapPlan map, Node node, scoped ref Frame frame)
+    {
+        if (map.When is { } when && !Holds(when, frame))
+        {
+            return;
+        }
+
+        var (parent, block) = (frame.Node, frame.Block);
+        if (node.Type.Name == "CodeableConcept" && siteCodes.TryFind(source, ids[frame.Position], frame.Value, out var code))
+        {
+            AddCoding(node, code);
+        }
+
+        frame.Node = node;
+        frame.Block = ++blocks;
+        RunLines(map.Lines, ref frame);
+        TakeIgnored(map.Ignores, frame);
+        (frame.Node, frame.Block) = (parent, block);
+        if (line.Table is { } table)
+        {
+            Recode(line, table, node, frame);
+        }
+    }
+
+    private void WriteReference(MapPlan map, Node node, scoped ref Frame frame)
+    {
+        if (map.When is { } when && !Holds(when, frame))
+        {
+            return;
+        }
+
+        var (parent, block, owner) = (frame.Node, frame.Block, frame.Resource);
+        var made = Make(map, frame);
+        frame.Node = made.Node;
+        frame.Resource = made;
+        frame.Block = ++blocks;
+        RunLines(map.Lines, ref frame);
+        TakeIgnored(map.Ignores, frame);
+        (frame.Node, frame.Block, frame.Resource) = (parent, block, owner);
+        if (made.Node.HasContent)
+        {
+            SetReference(node, made);
+            node.MarkContent();
+        }
+    }
+
+    private void WritePlain(LinePlan line, SourcePlan source, Node node, scoped in Frame frame)
+    {
+        string? text;
+        var wrong = MappingExceptionKinds.WrongValue;
+        if (siteCodes.TryFind(source, ids[frame.Position], frame.Value, out var code) && line.Type.Name is "code" or "Coding" or "CodeableConcept")
+        {
+            Take(frame.Value, line.Place, Name(line, frame), OutcomeOf(line));
+            SetCode(node, code!);
+            return;
+        }
+
+        Take(frame.Value, line.Place, Name(line, frame), OutcomeOf(line));
+        if (line.Table is { } table)
+        {
+            var sent = CodeOf(frame);
+            if (!table.TryFind(sent, out var entry))
+            {
+                Report(MappingExceptionKinds.UnknownCode, At(frame.Position, source), $"Table {table.Name} does not have this code: map it in the site layer.");
+            }
+            else if (entry.Code is not null)
+            {
+                SetCode(node, entry);
+            }
+
+            return;
+        }
+
+        if (line.By is { } by)
+        {
+            text = by.Convert(frame.Value, frame.Depth > 0, tables) is { } made ? Primitives.Check(made, line.Type, node.Element, out wrong) : null;
+        }
+        else
+        {
+            text = Primitives.TextOf(frame.Value, line.Type, node.Element, tables.Zone, out wrong);
+        }
+
+        if (text is not null)
+        {
+            node.Text = text;
+            node.MarkContent();
+        }
+        else if (line.By is null)
+        {
+            Report(wrong, At(frame.Position, source), $"{FullName(line, frame)} is a {line.Type.Name}, which this is not.");
+        }
+    }
+
+    // The code itself where the value has parts: a CWE's first component.
+    private static string CodeOf(scoped in Frame frame) =>
+        (frame.Depth switch
+        {
+            0 => frame.Value.Component(1),
+            1 => frame.Value.Subcomponent(1),
+            _ => frame.Value,
+        }).GetString().Trim();
+
+    private void WriteText(LinePlan line, SourcePlan source, scoped ref Frame frame)
+    {
+        if (!AreValued(source.Holes, frame))
+        {
+            Step(line, frame, RuleFinding.Empty);
+            return;
+        }
+
+        if (Open(line, ref frame) is not { } node || node.IsWanted)
+        {
+            Step(line, frame, RuleFinding.AlreadySet);
+            return;
+        }
+
+        var text = source.Texts[0];
+        if (source.Holes.Length > 0)
+        {
+            var joined = new StringBuilder(text);
+            for (var i = 0; i < source.Holes.Length; i++)
+            {
+                var value = Get(source.Holes[i], frame);
+                Take(value, line.Place, Name(line, frame), OutcomeOf(line));
+                joined.Append(value.GetString().Trim()).Append(source.Texts[i + 1]);
+            }
+
+            text = joined.ToString();
+        }
+
+        if (node.Type.IsPrimitive)
+        {
+            node.Text = line.By is null ? Primitives.Check(text, node.Type, node.Element, out _) : text;
+            if (node.Text is null)
+            {
+                Step(line, frame, RuleFinding.Refused);
+                return;
+            }
+        }
+        else
+        {
+            var parts = text.Split('|');
+            SetCode(node, new CodeEntry(parts[0], parts.Length > 2 ? parts[2] : null, parts.Length > 1 && parts[1].Length > 0 ? plan.Systems.Expand(parts[1]) : null), isConstant: true);
+        }
+
+        if (source.Holes.Length > 0)
+        {
+            node.MarkContent();
+        }
+        else
+        {
+            node.Keep();
+        }
+
+        Step(line, frame, RuleFinding.Written);
+    }
+
+    private void WriteLink(LinePlan line, SourcePlan source, scoped ref Frame frame)
+    {
+        if (Open(line, ref frame) is not { } node)
+        {
+            Step(line, frame, RuleFinding.AlreadySet);
+            return;
+        }
+
+        node.Keep();
+        links.Add((node, source, line, frame.Position, frame.Resource));
+        Step(line, frame, RuleFinding.Written);
+    }
+
+    private static PartOutcome OutcomeOf(LinePlan line) => line.IsExtension ? PartOutcome.Extension : PartOutcome.Mapped;
+
+    private static void Delete(LinePlan line, scoped in Frame frame)
+    {
+        if (line.Path is [{ Url: null } first, ..] && frame.Node == frame.Resource.Node)
+        {
+            (frame.Resource.Deleted ??= []).Add(first.Element);
+        }
+    }
+}
