@@ -11,8 +11,14 @@ internal sealed class CodeSystemNames(IEnumerable<SystemRule> rules)
         rules.GroupBy(rule => rule.Name, StringComparer.OrdinalIgnoreCase)
             .ToFrozenDictionary(group => group.Key, group => group.Last().Uri, StringComparer.OrdinalIgnoreCase);
 
-    /// <summary>The URI of a name; null when it is a local one, which says nothing outside of its hospital.</summary>
-    internal string? UriOf(string name)
+    /// <summary>
+    /// The URI of a name. A local one says nothing outside of its hospital, but tells its codes from those of others: <c>urn:id:</c>
+    /// and the name, as converters before us write it. Null when there is no name.
+    /// </summary>
+    internal string? UriOf(string name) =>
+        KnownUriOf(name) ?? (name.Any(char.IsAsciiLetterOrDigit) ? "urn:id:" + string.Join('_', name.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries)) : null);
+
+    private string? KnownUriOf(string name)
     {
         if (uris.TryGetValue(name, out var uri))
         {
@@ -30,5 +36,5 @@ internal sealed class CodeSystemNames(IEnumerable<SystemRule> rules)
     /// <summary>The URI that a rule means: a URI, a name, or what FHIR's own code systems end with (<c>v3-ActCode</c>).</summary>
     internal string Expand(string text) =>
         text.Contains(':', StringComparison.Ordinal) ? text
-        : UriOf(text) ?? "http://terminology.hl7.org/CodeSystem/" + text;
+        : KnownUriOf(text) ?? "http://terminology.hl7.org/CodeSystem/" + text;
 }

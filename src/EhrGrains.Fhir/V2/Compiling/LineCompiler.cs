@@ -65,7 +65,7 @@ internal sealed class LineCompiler(
             By = by,
             When = Condition(rule.Place, rule.When),
             Block = rule.Block is { } block ? Lines(block, path.Type, path.Text) : null,
-            Element = path.Text,
+            Element = string.Join('.', path.Steps.Select(step => step.Element.Name)),
         };
         Check(rule, line);
         return line;

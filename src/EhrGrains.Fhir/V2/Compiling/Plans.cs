@@ -84,7 +84,7 @@ internal sealed class LinePlan
 
     internal LinePlan[]? Block { get; init; }
 
-    /// <summary>The element from the map's target on, for people.</summary>
+    /// <summary>The path for people, from the element that is being filled on.</summary>
     internal required string Element { get; init; }
 
     internal bool IsExtension => Path.Any(step => step.Url is not null);
@@ -153,6 +153,8 @@ internal sealed record TestPlan(bool Not, TestKind Kind, SourcePlan Source, stri
 internal sealed class CodeTable(TableRule rule, FrozenDictionary<string, CodeEntry> entries, CodeEntry? others)
 {
     internal string Name => rule.Name;
+
+    internal bool IsOther(string code) => !entries.ContainsKey(code);
 
     /// <summary>What a code means; false when the table says nothing of it.</summary>
     internal bool TryFind(string code, [System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out CodeEntry? entry)

@@ -26,23 +26,28 @@ internal sealed partial class MappingRun
         }
     }
 
+    /// <summary><c>code|system|display|text</c>; without a code it is words only.</summary>
+    private void SetConstant(Node node, string[] parts)
+    {
+        var system = parts.Length > 1 && parts[1].Length > 0 ? plan.Systems.Expand(parts[1]) : null;
+        if (parts[0].Length > 0)
+        {
+            SetCode(node, new CodeEntry(parts[0], parts.Length > 2 ? parts[2] : null, system), isConstant: true);
+        }
+
+        if (parts.Length > 3)
+        {
+            Set(node, "text", parts[3], isConstant: true);
+        }
+    }
+
     private void AddCoding(Node concept, CodeEntry entry, bool isConstant = false)
     {
         var element = concept.Type["coding"];
         var coding = pool.Take(element, element.Type, concept, null, 0);
         concept.Insert(coding);
-        if (entry.Code!.Length > 0)
-        {
-            FillCoding(coding, entry, isConstant);
-        }
-        else
-        {
-            // "|​|text": words only.
-            coding.Drop();
-            Set(concept, "text", entry.Display, isConstant);
-        }
-
-        if (isConstant && entry.Code.Length > 0)
+        FillCoding(coding, entry, isConstant);
+        if (isConstant)
         {
             coding.Keep();
         }
@@ -99,14 +104,16 @@ internal sealed partial class MappingRun
             return;
         }
 
-        if (table.TryFind(sent, out var entry))
+        // What a table says of all other codes is nothing about a code of another system.
+        var hasSystem = coding.Find(coding.Type["system"].Order) is not null;
+        if (table.TryFind(sent, out var entry) && !(hasSystem && table.IsOther(sent)))
         {
             if (entry.Code is not null)
             {
                 FillCoding(coding, entry, isConstant: false);
             }
         }
-        else if (coding.Find(coding.Type["system"].Order) is null)
+        else if (!hasSystem)
         {
             Report(MappingExceptionKinds.UnknownCode, At(frame.Position, frame.Field), $"Table {table.Name} does not have this code: it stays as sent. Map it in the site layer.");
         }

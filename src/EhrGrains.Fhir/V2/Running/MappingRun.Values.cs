@@ -102,7 +102,7 @@ internal sealed partial class MappingRun
         return line.Path.Length == 0 && line.Block is null && line.Refers && node.HasContent ? null : node;
     }
 
-    // "." names what is there: that another line was first is no fault there. A block's other lines are alternatives as well.
+    // That another line was first is no fault: lines of one element are alternatives. Repetitions are not.
     private void AlreadySet(LinePlan line, SourcePlan source, scoped in Frame frame)
     {
         if (source.Kind == SourceKind.Field && frame.Field == source.Field && line.Path.Length > 0 && line.Type.Name != "Reference")
@@ -112,6 +112,11 @@ internal sealed partial class MappingRun
             {
                 Report(MappingExceptionKinds.TooMany, At(frame.Position, source.Field), $"{FullName(line, frame)} has room for one value: the others are only in the journal.");
             }
+        }
+
+        else if (line.Path.Length > 0 && line.Block is null)
+        {
+            Take(frame.Value, line.Place, "superseded: another rule set the element", PartOutcome.Ignored);
         }
 
         Step(line, frame, RuleFinding.AlreadySet);
@@ -258,8 +263,7 @@ internal sealed partial class MappingRun
         }
         else
         {
-            var parts = text.Split('|');
-            SetCode(node, new CodeEntry(parts[0], parts.Length > 2 ? parts[2] : null, parts.Length > 1 && parts[1].Length > 0 ? plan.Systems.Expand(parts[1]) : null), isConstant: true);
+            SetConstant(node, text.Split('|'));
         }
 
         if (source.Holes.Length > 0)
