@@ -19,11 +19,12 @@ public interface IPatientRecordGrain : IGrainWithStringKey
 
     /// <summary>
     /// Takes another patient's record into this one (HL7 v2 A40 and kin): its resources move here with their history, it becomes
-    /// inactive and both Patients link each other. Doing it again changes nothing.
+    /// inactive and both Patients link each other. Doing it again changes nothing; with <paramref name="late"/> false neither does a
+    /// message that the other record has passed, for instance when the merge was undone since.
     /// </summary>
     /// <exception cref="ProblemException">Conflict: the other is merged already, or this one is. NotFound: there is no such record.</exception>
     [Alias("Merge"), Requires(Permission.Internal)]
-    Task MergeAsync(PatientId prior, RecordSource source, CancellationToken cancellationToken);
+    Task MergeAsync(PatientId prior, RecordSource source, bool late, CancellationToken cancellationToken);
 
     /// <summary>
     /// Moves resources of another record here (HL7 v2 A44, A45), named by type and id, with what refers to them.

@@ -8,15 +8,15 @@ namespace EhrGrains.Fhir.Records;
 /// <summary>What a merge does to the Patient resources, and to references to them. Pure, thread-safe.</summary>
 public static class PatientLinks
 {
-    /// <summary>A Patient that links another (FHIR R4 §8.1.3, Patient.link), and is active or not.</summary>
+    /// <summary>A Patient that links another (FHIR R4 §8.1.3, Patient.link), and is active or not; null: it does and is already.</summary>
     /// <param name="content">The Patient.</param>
     /// <param name="other">The logical id of the other.</param>
     /// <param name="type"><c>replaced-by</c>, <c>replaces</c> or <c>seealso</c>.</param>
     /// <param name="active">What Patient.active is to be; null: as it is.</param>
-    public static byte[] Link(ReadOnlyMemory<byte> content, string other, string type, bool? active = null) => Edit(content, other, type, active);
+    public static byte[]? Link(ReadOnlyMemory<byte> content, string other, string type, bool? active = null) => Edit(content, other, type, active);
 
-    /// <summary>A Patient that no longer links another.</summary>
-    public static byte[] Unlink(ReadOnlyMemory<byte> content, string other, bool? active = null) => Edit(content, other, null, active);
+    /// <summary>A Patient that no longer links another; null: it does not.</summary>
+    public static byte[]? Unlink(ReadOnlyMemory<byte> content, string other, bool? active = null) => Edit(content, other, null, active);
 
     /// <summary>A resource whose references to one patient go to another.</summary>
     public static byte[] Redirect(ReadOnlyMemory<byte> content, string from, string to)
@@ -40,9 +40,10 @@ public static class PatientLinks
     public static bool RefersTo(ReadOnlyMemory<byte> content, string type, string id) =>
         content.Span.IndexOf(Encoding.UTF8.GetBytes($"\"{type}/{id}\"")) >= 0;
 
-    private static byte[] Edit(ReadOnlyMemory<byte> content, string other, string? type, bool? active)
+    private static byte[]? Edit(ReadOnlyMemory<byte> content, string other, string? type, bool? active)
     {
         var patient = JsonNode.Parse(content.Span)!.AsObject();
+        var before = patient.DeepClone();
         var reference = $"Patient/{other}";
         JsonNode?[] kept =
         [
@@ -64,6 +65,11 @@ public static class PatientLinks
         if (active is { } value)
         {
             patient["active"] = value;
+        }
+
+        if (JsonNode.DeepEquals(before, patient))
+        {
+            return null;
         }
 
         var buffer = new ArrayBufferWriter<byte>(content.Length + 128);

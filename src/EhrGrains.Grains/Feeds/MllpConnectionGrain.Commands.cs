@@ -1,5 +1,6 @@
 using EhrGrains.Contracts;
 using EhrGrains.Contracts.Feeds;
+using EhrGrains.Contracts.Tenants;
 using EhrGrains.Storage.Journal;
 
 namespace EhrGrains.Grains.Feeds;
@@ -13,11 +14,11 @@ internal sealed partial class MllpConnectionGrain
 
     public async Task<FeedStatus> StatusAsync(CancellationToken cancellationToken)
     {
-        var (_, isOpen) = await ReadSpecAsync();
+        var (_, tenant) = await ReadSpecAsync();
         var standing = await progress.ReadAsync(Tenant, Feed, cancellationToken);
         var (what, reason) = state switch
         {
-            _ when !isOpen => (FeedState.Closed, "The tenant is suspended."),
+            _ when tenant.Lifecycle == Lifecycle.Suspended => (FeedState.Closed, "The tenant is suspended."),
             { PausedFor: { } pause } => (FeedState.Paused, pause),
             { BlockedBy: { } block } => (FeedState.Blocked, $"Message {block.Position}: {block.Reason}"),
             _ => (FeedState.Running, (string?)null),
@@ -80,8 +81,8 @@ internal sealed partial class MllpConnectionGrain
 
     public async Task RetryAsync(long position, CancellationToken cancellationToken)
     {
-        var (spec, _) = await ReadSpecAsync();
-        await CommandAsync("feed.retry", () => RetryAsync(position, spec), cancellationToken);
+        var (spec, tenant) = await ReadSpecAsync();
+        await CommandAsync("feed.retry", () => RetryAsync(position, spec, tenant), cancellationToken);
         await NudgeAsync(CancellationToken.None);
     }
 
@@ -116,7 +117,7 @@ internal sealed partial class MllpConnectionGrain
             cancellationToken);
     }
 
-    private async Task RetryAsync(long position, InboundFeedSpec spec)
+    private async Task RetryAsync(long position, InboundFeedSpec spec, TenantSnapshot tenant)
     {
         await TakeTurnAsync();
         var blocked = state.BlockedBy?.Position == position;
@@ -134,6 +135,13 @@ internal sealed partial class MllpConnectionGrain
             throw new ProblemException(ProblemKind.CheckFailed, [failure]);
         }
 
+        // One that was put aside may be older than what its patient's record has by now.
+        var mapped = await MapAsync([entry], tenant, late: !blocked);
+        if (mapped.Failure is { } stillFailing)
+        {
+            throw new ProblemException(ProblemKind.CheckFailed, [stillFailing]);
+        }
+
         await CommitAsync(new FeedCommit
         {
             Tenant = Tenant,
@@ -142,6 +150,7 @@ internal sealed partial class MllpConnectionGrain
             Position = blocked ? position : turn.Position,
             Settled = blocked ? [] : [position],
             Forwards = [.. Effects(entry, spec)],
+            Exceptions = mapped.Exceptions,
         });
         state = Count(state, entry, reading);
         TellTargets(spec);

@@ -1,8 +1,10 @@
 using EhrGrains.Contracts;
 using EhrGrains.Contracts.Feeds;
+using EhrGrains.Contracts.Records;
 using EhrGrains.Contracts.Tenants;
 using EhrGrains.Grains.Audit;
 using EhrGrains.Grains.Callers;
+using EhrGrains.Grains.Records;
 using EhrGrains.Grains.Tenants;
 using EhrGrains.Storage.GrainStorage;
 using EhrGrains.Storage.Journal;
@@ -22,6 +24,8 @@ internal sealed partial class MllpConnectionGrain(
     [PersistentState("feed", EhrGrainsStorage.Name)] IPersistentState<InboundState> stored,
     JournalReader journal,
     FeedProgress progress,
+    FeedMapping mapping,
+    SiteMappings sites,
     TenantSnapshots tenants,
     FeedNudges nudges,
     CommandAudit audit,
@@ -111,9 +115,9 @@ internal sealed partial class MllpConnectionGrain(
         {
             // Deactivated; the next activation goes on.
         }
-        catch (Exception e) when (e is not ProblemException)
+        catch (Exception e) when (e is not ProblemException { Kind: ProblemKind.NotFound or ProblemKind.Conflict })
         {
-            // The database is away, or another activation wrote: the next step begins from what is stored.
+            // The database is away, a record's silo has ended, or another activation wrote: the next step begins from what is stored.
             LogBroken(log, e, Tenant, Feed);
             turn = null;
             WakeAfter(BrokenDelay);
@@ -128,8 +132,8 @@ internal sealed partial class MllpConnectionGrain(
     /// <summary>One batch; answers whether there may be more at once.</summary>
     private async Task<bool> StepAsync()
     {
-        var (spec, isOpen) = await ReadSpecAsync();
-        if (!isOpen || state.PausedFor is not null)
+        var (spec, tenant) = await ReadSpecAsync();
+        if (tenant.Lifecycle == Lifecycle.Suspended || state.PausedFor is not null)
         {
             return false;
         }
@@ -150,10 +154,18 @@ internal sealed partial class MllpConnectionGrain(
         }
 
         NoteGap(entries[0].Position);
-        var batch = Process(entries, spec);
+        var batch = await ProcessAsync(entries, spec, tenant);
         if (batch.Position > turn.Position)
         {
-            await CommitAsync(new FeedCommit { Tenant = Tenant, Feed = Feed, Epoch = turn.Epoch, Position = batch.Position, Forwards = batch.Forwards });
+            await CommitAsync(new FeedCommit
+            {
+                Tenant = Tenant,
+                Feed = Feed,
+                Epoch = turn.Epoch,
+                Position = batch.Position,
+                Forwards = batch.Forwards,
+                Exceptions = batch.Exceptions,
+            });
             state = batch.State;
             TellTargets(spec);
         }
@@ -175,29 +187,43 @@ internal sealed partial class MllpConnectionGrain(
     }
 
     /// <summary>
-    /// What a batch does, as far as it can be done: the place where a message is turned into its effects. It ends before the first
-    /// message that cannot be processed.
+    /// What a batch does, as far as it can be done: the place where a message is turned into its effects. The patients' records take them
+    /// at once, and know what they have taken; the rest is committed with the position. It ends before the first message that cannot be
+    /// processed.
     /// </summary>
-    private Batch Process(IReadOnlyList<JournalEntry> entries, InboundFeedSpec spec)
+    private async Task<Batch> ProcessAsync(IReadOnlyList<JournalEntry> entries, InboundFeedSpec spec, TenantSnapshot tenant)
     {
+        var readings = new List<FeedReading>(entries.Count);
+        Problem? failure = null;
+        while (readings.Count < entries.Count && failure is null)
+        {
+            var reading = reader.Read(entries[readings.Count].Message);
+            failure = reading.Failure;
+            if (failure is null)
+            {
+                readings.Add(reading);
+            }
+        }
+
+        var mapped = await MapAsync([.. entries.Take(readings.Count)], tenant, late: false);
         var next = state;
         var position = turn!.Position;
         var forwards = new List<Forward>();
-        foreach (var entry in entries)
+        for (var i = 0; i < mapped.Applied; i++)
         {
-            var reading = reader.Read(entry.Message);
-            if (reading.Failure is not null)
-            {
-                return new Batch(position, forwards, next, reading.Failure);
-            }
-
-            forwards.AddRange(Effects(entry, spec));
-            metrics.Processed(reading.Type);
-            position = entry.Position;
-            next = Count(next, entry, reading);
+            forwards.AddRange(Effects(entries[i], spec));
+            metrics.Processed(readings[i].Type);
+            position = entries[i].Position;
+            next = Count(next, entries[i], readings[i]);
         }
 
-        return new Batch(position, forwards, next, null);
+        return new Batch(position, forwards, mapped.Exceptions, next, mapped.Failure ?? failure);
+    }
+
+    private async Task<MappedBatch> MapAsync(IReadOnlyList<JournalEntry> entries, TenantSnapshot tenant, bool late)
+    {
+        var job = await mapping.PrepareAsync(Tenant, Feed, sites.Of(Tenant, tenant), late, stopping.Token);
+        return await mapping.ApplyAsync(job, entries, stopping.Token);
     }
 
     private IEnumerable<Forward> Effects(JournalEntry entry, InboundFeedSpec spec) =>
@@ -265,11 +291,11 @@ internal sealed partial class MllpConnectionGrain(
         return new ProblemException(ProblemKind.Conflict, "EHR-FED-101", "", "Another silo has taken the feed over meanwhile. Ask again.");
     }
 
-    private async Task<(InboundFeedSpec Spec, bool IsOpen)> ReadSpecAsync()
+    private async Task<(InboundFeedSpec Spec, TenantSnapshot Tenant)> ReadSpecAsync()
     {
         var snapshot = await tenants.GetAsync(Tenant, stopping.Token);
         var spec = Find(snapshot) ?? Find(snapshot = await tenants.GetNowAsync(Tenant, stopping.Token)) ?? throw NoFeed();
-        return (spec, snapshot!.Lifecycle != Lifecycle.Suspended);
+        return (spec, snapshot!);
     }
 
     private InboundFeedSpec? Find(TenantSnapshot? tenant) =>
@@ -302,7 +328,8 @@ internal sealed partial class MllpConnectionGrain(
     private static ProblemException NoFeed() =>
         new(ProblemKind.NotFound, "EHR-FED-100", "feed", "The tenant has no such inbound feed.");
 
-    private sealed record Batch(long Position, IReadOnlyList<Forward> Forwards, InboundState State, Problem? Failure);
+    private sealed record Batch(
+        long Position, IReadOnlyList<Forward> Forwards, IReadOnlyList<MappingExceptionEntry> Exceptions, InboundState State, Problem? Failure);
 
     [LoggerMessage(4110, LogLevel.Error, "Feed {Tenant}/{Feed} could not go on; it tries again in a moment.")]
     private static partial void LogBroken(ILogger logger, Exception exception, TenantId tenant, FeedId feed);

@@ -12,7 +12,7 @@ namespace EhrGrains.Grains.Records;
 /// </summary>
 internal sealed partial class PatientRecordGrain
 {
-    public async Task MergeAsync(PatientId prior, RecordSource source, CancellationToken cancellationToken)
+    public async Task MergeAsync(PatientId prior, RecordSource source, bool late, CancellationToken cancellationToken)
     {
         if (prior == Patient)
         {
@@ -23,14 +23,15 @@ internal sealed partial class PatientRecordGrain
             prior,
             (other, self) =>
             {
-                if (other.State.Head.MergedInto == Patient)
+                var head = other.State.Head;
+                if (head.MergedBy == source.ToString() || (!late && head.Marks.GetValueOrDefault(source.Name) >= source.Position))
                 {
                     return false;
                 }
 
-                Check(other.State.Head, self.State.Head);
+                Check(head, self.State.Head);
                 RecordMoves.Merge(other.State, other.Draft, self.State, self.Draft, source);
-                Mark(other.Draft, self.Draft, source);
+                other.Draft.TryMark(source);
                 return true;
             },
             head => head with { MergedInto = Patient, MergedBy = source.ToString() },
@@ -57,7 +58,6 @@ internal sealed partial class PatientRecordGrain
             {
                 Check(other.State.Head, self.State.Head);
                 found = RecordMoves.Take(other.State, other.Draft, self.State, self.Draft, roots, source);
-                Mark(other.Draft, self.Draft, source);
                 return found;
             },
             head => head,
@@ -84,7 +84,6 @@ internal sealed partial class PatientRecordGrain
                 Check(there.State.Head, here.State.Head);
                 RecordMoves.Link(there.Draft, other.Value, Patient.Value, linked, source);
                 RecordMoves.Link(here.Draft, Patient.Value, other.Value, linked, source);
-                Mark(there.Draft, here.Draft, source);
                 return true;
             },
             head => head,
@@ -119,6 +118,12 @@ internal sealed partial class PatientRecordGrain
             var (mine, theirs) = (new RecordDraft(state, time.GetUtcNow()), new RecordDraft(other, time.GetUtcNow()));
             var moved = (await store.ListMovedAsync(Tenant, survivor, state.Head.MergedBy!, cancellationToken)).ToHashSet();
             var before = await BeforeAsync(state, moved, cancellationToken);
+            foreach (var (feed, position) in other.Head.Marks)
+            {
+                // What the survivor took of this patient's messages meanwhile is not to be taken again here.
+                mine.TryMark(new RecordSource(feed, position));
+            }
+
             RecordMoves.Unmerge(state, mine, other, theirs, moved, before, source);
             var head = mine.Head() with { MergedInto = null, MergedBy = null };
             if (await CommitAsync([(state, mine, head), (other, theirs, theirs.Head())], cancellationToken))
@@ -191,12 +196,6 @@ internal sealed partial class PatientRecordGrain
         }
 
         throw Contended();
-    }
-
-    private static void Mark(RecordDraft one, RecordDraft other, RecordSource source)
-    {
-        one.TryMark(source);
-        other.TryMark(source);
     }
 
     private static void Check(ChartHead prior, ChartHead survivor)

@@ -162,7 +162,7 @@ internal sealed partial class PatientRecordGrain(
     private static ProblemException NoRecord() => new(ProblemKind.NotFound, "EHR-REC-002", "patient", "There is no such patient record.");
 
     private static ProblemException Contended() => new(
-        ProblemKind.Conflict, "EHR-REC-003", "", "Others kept changing the record meanwhile. Ask again.");
+        ProblemKind.Unavailable, "EHR-REC-003", "", "Others kept changing the record meanwhile. Ask again.");
 
     [LoggerMessage(5010, LogLevel.Warning, "A record of {Tenant} has {Bytes} bytes: {Types} of its types are not kept in memory but read when needed.")]
     private static partial void LogSpilled(ILogger logger, TenantId tenant, long bytes, int types);

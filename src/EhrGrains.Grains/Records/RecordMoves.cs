@@ -119,12 +119,12 @@ internal static class RecordMoves
     }
 
     private static void Relink(
-        RecordDraft draft, string patient, Func<ReadOnlyMemory<byte>, byte[]> edit, ChangeKind kind, RecordSource source)
+        RecordDraft draft, string patient, Func<ReadOnlyMemory<byte>, byte[]?> edit, ChangeKind kind, RecordSource source)
     {
         var key = new RecordKey(PatientType, patient);
-        if (draft.Find(key) is { Content.IsEmpty: false } current)
+        if (draft.Find(key) is { Content.IsEmpty: false } current && edit(current.Content) is { } edited)
         {
-            draft.Put(key, edit(current.Content), 0, kind, source);
+            draft.Put(key, edited, 0, kind, source);
         }
     }
 

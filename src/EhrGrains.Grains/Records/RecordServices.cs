@@ -12,5 +12,9 @@ internal static class RecordServices
         services.AddMetrics();
         services.AddSingleton<RecordMetrics>();
         services.TryAddSingleton(new RecordBounds());
+        services.AddSingleton<SiteMappings>();
+        services.AddSingleton<PatientMatching>();
+        services.AddSingleton<MergeEvents>();
+        services.AddSingleton<FeedMapping>();
     }
 }

@@ -7,6 +7,11 @@ using Microsoft.Extensions.Caching.Memory;
 
 namespace EhrGrains.Storage.Records;
 
+/// <summary>Whose an identifier is.</summary>
+/// <param name="Bound">The record that it was given to.</param>
+/// <param name="Current">The record that this one was merged into, as far as is known here; else the same.</param>
+public readonly record struct IdentifierOwner(PatientId Bound, PatientId Current);
+
 /// <summary>
 /// Whose an identifier is, over a tenant. Identifiers are texts that the caller makes unambiguous (namespace and value); only keyed hashes
 /// of them are stored. Thread-safe.
@@ -31,19 +36,19 @@ public sealed class PatientIdentities : IDisposable
     }
 
     /// <summary>
-    /// Whose each identifier is; null where it is unknown. Of a record that was merged the one that it was merged into, as far as this
-    /// silo has heard: the record itself knows for sure, and says so when something is given to it.
+    /// Whose each identifier is; null where it is unknown. Whether a record was merged may be heard of late here: the record itself
+    /// knows for sure, and says so when something is given to it.
     /// </summary>
-    public async Task<PatientId?[]> FindAsync(TenantId tenant, IReadOnlyList<string> identifiers, CancellationToken cancellationToken)
+    public async Task<IdentifierOwner?[]> FindAsync(TenantId tenant, IReadOnlyList<string> identifiers, CancellationToken cancellationToken)
     {
         var hashes = await blind.OfAsync(tenant, Purpose, identifiers, cancellationToken);
-        var patients = new PatientId?[hashes.Length];
+        var owners = new IdentifierOwner?[hashes.Length];
         var sought = new RowSet("tenant_id text, blind bytea");
         var missing = false;
         for (var i = 0; i < hashes.Length; i++)
         {
-            patients[i] = held.TryGetValue(KeyOf(tenant, hashes[i]), out PatientId patient) ? patient : null;
-            if (patients[i] is null)
+            owners[i] = held.TryGetValue(KeyOf(tenant, hashes[i]), out IdentifierOwner owner) ? owner : null;
+            if (owners[i] is null)
             {
                 sought.Add(tenant.Value, hashes[i]);
                 missing = true;
@@ -55,14 +60,14 @@ public sealed class PatientIdentities : IDisposable
             var found = await ReadAsync(tenant, sought, cancellationToken);
             for (var i = 0; i < hashes.Length; i++)
             {
-                if (patients[i] is null && found.TryGetValue(Number(hashes[i]), out var patient))
+                if (owners[i] is null && found.TryGetValue(Number(hashes[i]), out var owner))
                 {
-                    patients[i] = held.Set(KeyOf(tenant, hashes[i]), patient, Entry());
+                    owners[i] = held.Set(KeyOf(tenant, hashes[i]), owner, Entry());
                 }
             }
         }
 
-        return patients;
+        return owners;
     }
 
     /// <summary>Says whose identifiers are that nobody has yet; those that somebody has stay as they are.</summary>
@@ -127,23 +132,23 @@ public sealed class PatientIdentities : IDisposable
         return set;
     }
 
-    private async Task<Dictionary<UInt128, PatientId>> ReadAsync(TenantId tenant, RowSet sought, CancellationToken cancellationToken)
+    private async Task<Dictionary<UInt128, IdentifierOwner>> ReadAsync(TenantId tenant, RowSet sought, CancellationToken cancellationToken)
     {
         await using var session = await database.BeginSnapshotAsync(TenantScope.Of(tenant), cancellationToken);
         var rows = await session.ReadAsync(
             [.. sought.Statements(
                 database.Kind,
                 $"""
-                SELECT i.blind, coalesce(h.merged_into, i.patient) FROM patient_identifiers i JOIN {sought.Source}
+                SELECT i.blind, i.patient, coalesce(h.merged_into, i.patient) FROM patient_identifiers i JOIN {sought.Source}
                   ON i.tenant_id = q.tenant_id COLLATE "C" AND i.blind = q.blind
                 LEFT JOIN record_heads h ON h.tenant_id = i.tenant_id AND h.patient = i.patient
                 """,
                 """
-                SELECT i.blind, coalesce(h.merged_into, i.patient) FROM patient_identifiers i
+                SELECT i.blind, i.patient, coalesce(h.merged_into, i.patient) FROM patient_identifiers i
                 LEFT JOIN record_heads h ON h.tenant_id = i.tenant_id AND h.patient = i.patient
                 WHERE i.tenant_id = $1 AND i.blind = $2
                 """)],
-            r => (Number((byte[])r.GetValue(0)), PatientId.Parse(r.GetString(1), null)),
+            r => (Number((byte[])r.GetValue(0)), new IdentifierOwner(PatientId.Parse(r.GetString(1), null), PatientId.Parse(r.GetString(2), null))),
             cancellationToken);
         return rows.DistinctBy(row => row.Item1).ToDictionary();
     }
