@@ -57,6 +57,25 @@ public abstract class GrainCluster(DatabaseKind kind) : IAsyncLifetime
         return this;
     }
 
+    /// <summary>The first column of every row, as text, as somebody who may see everything.</summary>
+    public async Task<List<string>> LookAsync(string sql)
+    {
+        await using System.Data.Common.DbConnection connection = postgres is null
+            ? new Microsoft.Data.Sqlite.SqliteConnection($"Data Source={directory.File("ehrgrains.db")};Default Timeout=30")
+            : new Npgsql.NpgsqlConnection(postgres.AdminConnectionString);
+        await connection.OpenAsync(TestContext.Current.CancellationToken);
+        await using var command = connection.CreateCommand();
+        command.CommandText = sql;
+        await using var reader = await command.ExecuteReaderAsync(TestContext.Current.CancellationToken);
+        var values = new List<string>();
+        while (await reader.ReadAsync(TestContext.Current.CancellationToken))
+        {
+            values.Add(Convert.ToString(reader.GetValue(0), System.Globalization.CultureInfo.InvariantCulture)!);
+        }
+
+        return values;
+    }
+
     public async ValueTask InitializeAsync()
     {
         if (kind == DatabaseKind.PostgreSql && !PostgresServer.IsAvailable)

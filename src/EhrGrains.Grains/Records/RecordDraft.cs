@@ -51,8 +51,11 @@ internal sealed class RecordDraft(RecordState state, DateTimeOffset now)
             var key = new RecordKey(said.Type, said.Id);
             var current = Find(key);
             var (content, version) = (current?.Content ?? default, (current?.Version ?? 0) + 1);
-            var laid = ResourceOverlay.Lay(
-                said.Type, content, said.Json, said.Deleted, input.Late && IsOlder(input.Source, content), new VersionStamp(version, At, Uri(input.Source)));
+            var later = input.Late && !content.IsEmpty ? LaterThan(input.Source, content) : null;
+
+            // What fills gaps keeps the name of the later message, so that it counts as older the next time too.
+            var stamp = new VersionStamp(version, At, later ?? Uri(input.Source));
+            var laid = ResourceOverlay.Lay(said.Type, content, said.Json, said.Deleted, fillOnly: later is not null, stamp);
             if (laid is null)
             {
                 Unchanged++;
@@ -126,15 +129,16 @@ internal sealed class RecordDraft(RecordState state, DateTimeOffset now)
     private static IEnumerable<IndexTerm> Terms(string type, ReadOnlyMemory<byte> content) =>
         content.IsEmpty ? [] : ChartTerms.Of(type, content).Select(term => new IndexTerm(term.Parameter, term.Value));
 
-    /// <summary>Whether what is there came from a later message of the same feed, or from elsewhere, which is later for all that is known.</summary>
-    private static bool IsOlder(RecordSource source, ReadOnlyMemory<byte> content)
+    /// <summary>The source of what is there, if that is a later message of the same feed, or from elsewhere, which is later for all that is known.</summary>
+    private static string? LaterThan(RecordSource source, ReadOnlyMemory<byte> content)
     {
-        var last = content.IsEmpty ? null : ResourceOverlay.SourceOf(content);
+        var last = ResourceOverlay.SourceOf(content);
         var feed = $"urn:ehrgrains:feed:{source.Name}#";
-        return last is not null
-            && (!last.StartsWith(feed, StringComparison.Ordinal)
-                || !long.TryParse(last.AsSpan(feed.Length), System.Globalization.CultureInfo.InvariantCulture, out var position)
-                || position > source.Position);
+        var earlier = last is null
+            || (last.StartsWith(feed, StringComparison.Ordinal)
+                && long.TryParse(last.AsSpan(feed.Length), System.Globalization.CultureInfo.InvariantCulture, out var position)
+                && position <= source.Position);
+        return earlier ? null : last;
     }
 
     private static DateTimeOffset Later(DateTimeOffset now, DateTimeOffset last)
