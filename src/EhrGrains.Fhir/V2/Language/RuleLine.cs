@@ -98,6 +98,11 @@ internal sealed class RuleLine(RulePlace place, int indent, List<Token> tokens)
     private TestRule? ReadTest(Action<string> fault)
     {
         var not = TryTake("not");
+        if (TryTake("after"))
+        {
+            return new TestRule(not, TestKind.After, new TextSource("after", ["after"], []), ReadWords(fault), 0);
+        }
+
         if (IsAtEnd || SourceReader.Read(Take(), fault) is not { } source)
         {
             fault("A condition needs something to test: if PID-3, unless @Encounter.");
@@ -106,18 +111,7 @@ internal sealed class RuleLine(RulePlace place, int indent, List<Token> tokens)
 
         if (TryTake("is"))
         {
-            var values = new List<string>();
-            while (!IsAtEnd && !(Peek.Is("and") || Peek.Is("or") || Peek.Is("if") || Peek.Is("unless")))
-            {
-                values.Add(Take().Text);
-            }
-
-            if (values.Count == 0)
-            {
-                fault("'is' needs at least one value.");
-            }
-
-            return new TestRule(not, TestKind.Is, source, values, 0);
+            return new TestRule(not, TestKind.Is, source, ReadWords(fault), 0);
         }
 
         if (TryTake("longer"))
@@ -132,6 +126,22 @@ internal sealed class RuleLine(RulePlace place, int indent, List<Token> tokens)
         }
 
         return new TestRule(not, TryTake("repeats") ? TestKind.Repeats : TestKind.Valued, source, [], 0);
+    }
+
+    private List<string> ReadWords(Action<string> fault)
+    {
+        var words = new List<string>();
+        while (!IsAtEnd && !(Peek.Is("and") || Peek.Is("or") || Peek.Is("if") || Peek.Is("unless")))
+        {
+            words.Add(Take().Text);
+        }
+
+        if (words.Count == 0)
+        {
+            fault("'is' and 'after' need at least one value.");
+        }
+
+        return words;
     }
 
     private static List<Token> Divide(string line)

@@ -100,4 +100,7 @@ internal enum TestKind
 
     /// <summary>It has several repetitions.</summary>
     Repeats,
+
+    /// <summary>The segment comes after one of these, remarks and participations between them aside.</summary>
+    After,
 }

@@ -1,4 +1,5 @@
 using System.Collections.Frozen;
+using System.Text;
 using EhrGrains.Fhir.V2.Compiling;
 using EhrGrains.Hl7v2.Messages;
 using EhrGrains.Hl7v2.Types;
@@ -27,12 +28,61 @@ internal static class Conversions
         new("entity-authority", static (value, isNested, tables) => Authorities.SystemOf(new Ei(value, isNested), tables.Site)),
         new("system", static (value, _, tables) => tables.Systems.UriOf(value.GetString().Trim())),
         new("urn", static (value, _, _) => Authorities.UrnOf(value.GetString().Trim())),
+        new("spaced", static (value, _, _) => Spaced(value)),
+        new("base64", static (value, _, _) => DataOf(value)),
+        new("media-type", static (value, _, _) => MediaTypeOf(value)),
         new("name", static (value, _, _) => NameOf(new Xpn(value))),
     }.ToFrozenDictionary(conversion => conversion.Name, StringComparer.Ordinal);
 
     internal static IEnumerable<string> Names => All.Keys.Order(StringComparer.Ordinal);
 
     internal static Conversion? Find(string name) => All.GetValueOrDefault(name);
+
+    // The components in words: what a structured number (SN) says that is no number.
+    private static string? Spaced(Hl7Value value)
+    {
+        var words = new StringBuilder();
+        for (var component = 1; component <= 4; component++)
+        {
+            words.Append(value.Component(component).GetString()).Append(' ');
+        }
+
+        return string.Join(' ', words.ToString().Split(' ', StringSplitOptions.RemoveEmptyEntries)) is { Length: > 0 } text ? text : null;
+    }
+
+    // The data of an ED, or a text, as FHIR wants it: in base64 (HL7 v2.5.1 §2.A.24, ED.4: A, Hex, Base64).
+    private static string? DataOf(Hl7Value value)
+    {
+        var data = value.Component(5).HasValue ? value.Component(5).GetString() : value.GetString();
+        try
+        {
+            return value.Component(4).GetString().Trim().ToUpperInvariant() switch
+            {
+                "BASE64" => string.Concat(data.Where(c => !char.IsWhiteSpace(c))),
+                "HEX" => Convert.ToBase64String(Convert.FromHexString(string.Concat(data.Where(c => !char.IsWhiteSpace(c))))),
+                _ => Convert.ToBase64String(Encoding.UTF8.GetBytes(data)),
+            };
+        }
+        catch (FormatException)
+        {
+            return null;
+        }
+    }
+
+    // Type and subtype (tables 0191 and 0291), which may be spelt out (^application^pdf) or a code (^IM^JPEG).
+    private static string? MediaTypeOf(Hl7Value value)
+    {
+        var sub = (value.Component(3).HasValue ? value.Component(3) : value.Component(4)).GetString().Trim().ToLowerInvariant();
+        var type = value.Component(2).GetString().Trim();
+        return sub.Length == 0 ? null : sub.Contains('/', StringComparison.Ordinal) ? sub : type.ToUpperInvariant() switch
+        {
+            "IM" or "IMAGE" or "SI" or "SD" => $"image/{sub}",
+            "AU" or "AUDIO" => $"audio/{sub}",
+            "TX" or "FT" or "TEXT" => $"text/{sub}",
+            "VIDEO" => $"video/{sub}",
+            _ => $"application/{sub}",
+        };
+    }
 
     // As it is spoken: prefix, given names, family name, suffix.
     private static string? NameOf(Xpn name)

@@ -218,6 +218,8 @@ internal sealed partial class MappingRun
                 return IsValued(test.Source, frame);
             case TestKind.Longer:
                 return Get(test.Source, frame).Raw.Length > test.Length;
+            case TestKind.After:
+                return IsAfter(test.Values, frame.Position);
             case TestKind.Repeats:
                 return test.Source.Kind == SourceKind.Field && FindSegment(test.Source.Slot, frame.Position) is >= 0 and var position
                     && message.Segment(position)[test.Source.Field].RepetitionCount > 1;
@@ -234,6 +236,17 @@ internal sealed partial class MappingRun
 
                 return false;
         }
+    }
+
+    // Remarks and participations follow what they are of, one after the other.
+    private bool IsAfter(string[] segments, int position)
+    {
+        do
+        {
+            position--;
+        }
+        while (position >= 0 && ids[position] is "NTE" or "PRT");
+        return position >= 0 && segments.Contains(ids[position]);
     }
 
     /// <summary>The segment that a rule means: in the nearest group, the last before, else the first after; -1 when there is none.</summary>

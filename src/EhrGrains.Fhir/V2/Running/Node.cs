@@ -107,7 +107,7 @@ internal sealed class Node
     {
         for (var child = First; child is not null && child.Element!.Order <= element.Order; child = child.Next)
         {
-            if (child.Element == element && (!element.IsList || (child.Slice == slice && child.Block == block)))
+            if (child.Element == element && (!element.IsList || (child.Slice == slice && (child.Block == block || (slice is not null && Parent is null)))))
             {
                 return child;
             }
