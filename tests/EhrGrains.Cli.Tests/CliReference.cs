@@ -119,6 +119,11 @@ internal static class CliReference
             return string.Join(" | ", Enum.GetNames(type).Select(name => $"\"{JsonNamingPolicy.SnakeCaseLower.ConvertName(name)}\""));
         }
 
+        if (type == typeof(JsonElement))
+        {
+            return "FHIR R4 JSON";
+        }
+
         var info = Output.Json.GetTypeInfo(type);
         if (info.Kind != JsonTypeInfoKind.Object)
         {

@@ -14,7 +14,10 @@ namespace EhrGrains.Cli.Hl7;
 /// <summary>A converted message: where its Bundle is, or the Bundle itself, and what a person should look at.</summary>
 internal sealed record Hl7Converted(
     string File, int Index, string? Fault, string? Written, JsonElement? Bundle, int Resources, MappingException[] Exceptions,
-    AccountedPart[]? Parts, RuleStep[]? Steps);
+    Hl7Accounted[]? Parts, RuleStep[]? Steps);
+
+/// <summary>A part of a message and what became of it; its value where that was asked for.</summary>
+internal sealed record Hl7Accounted(string Location, PartOutcome Outcome, string? Value, PartUse[] Uses);
 
 /// <summary><c>ehrgrains hl7 to-fhir</c>: messages to Bundles of FHIR R4, without a cluster.</summary>
 internal static class ToFhirVerb
@@ -27,35 +30,43 @@ internal static class ToFhirVerb
         var target = new Option<string?>("--out") { Description = "Write NAME.json, a Bundle for each NAME.hl7, into this folder.", HelpName = "DIR" };
         var explain = new Option<bool>("--explain") { Description = "Print what became of every part of the message, and by which rule, instead of the Bundle." };
         var why = new Option<string?>("--why") { Description = "Print which rules looked for this element, for example Patient.birthDate, and what they found.", HelpName = "ELEMENT" };
+        var values = new Option<bool>("--values") { Description = "With --explain: print the values beside their places." };
         var tenant = new Option<string?>("--tenant") { Description = "Use the site layer (mapping, time zone) of this tenant's YAML file.", HelpName = "FILE" };
         var zone = new Option<string>("--zone") { Description = "The time zone of times that state no offset.", HelpName = "ZONE", DefaultValueFactory = _ => "UTC" };
         return new Verb("to-fhir", "Converts messages to FHIR R4 and says what it could not. These are the patients' data: mind where they go. Exit code 3: a message could not be read.")
         {
-            files, target, explain, why, tenant, zone,
-        }.Streams<Hl7Converted>(run => ConvertAsync(run, run.Get(files), run.Get(target), run.Get(explain), run.Get(why), run.Get(tenant), run.Get(zone)));
+            files, target, explain, values, why, tenant, zone,
+        }.Streams<Hl7Converted>(async run =>
+        {
+            var site = run.Get(tenant) is { } path ? await SiteOfAsync(path, run.Stopping) : new SiteLayer { TimeZone = run.Get(zone) };
+            return ConvertAll(run, V2Mapping.Compile(site), new Asked(run.Get(target), run.Get(explain), run.Get(values), run.Get(why)), run.Get(files));
+        });
     }
 
-    private static async Task<ExitCode> ConvertAsync(
-        Invocation run, string[] paths, string? folder, bool explain, string? element, string? tenant, string zone)
+    // What the command line asks for.
+    private sealed record Asked(string? Folder, bool Explain, bool Values, string? Element)
     {
-        var mapping = V2Mapping.Compile(tenant is null ? new SiteLayer { TimeZone = zone } : await SiteOfAsync(tenant, run.Stopping));
+        internal bool Accounts => Explain || Element is not null;
+    }
+
+    private static ExitCode ConvertAll(Invocation run, V2Mapping mapping, Asked asked, string[] paths)
+    {
         var (total, refused, exceptions) = (0, 0, 0);
-        if (folder is not null)
+        if (asked.Folder is { } folder)
         {
             Directory.CreateDirectory(folder);
         }
 
         foreach (var found in Hl7Files.Read(Hl7Files.Find(paths), Hl7ReadOptions.Tolerant, run.Stopping))
         {
-            var converted = Convert(mapping, found, folder, explain || element is not null);
+            var converted = Convert(mapping, found, asked);
             total++;
             refused += converted.Fault is null ? 0 : 1;
             exceptions += converted.Exceptions.Length;
-            converted = element is null ? converted : converted with { Bundle = null, Parts = null, Steps = [.. (converted.Steps ?? []).Where(step => Concerns(step, element))] };
-            run.Output.WriteLine(explain ? converted with { Bundle = null, Steps = null } : converted, shown => ToText(shown, element));
+            run.Output.WriteLine(converted, shown => ToText(shown, asked));
         }
 
-        if (folder is not null)
+        if (asked.Folder is not null)
         {
             run.Output.WriteTotal($"{total - refused} of {total} messages converted, {exceptions} exceptions.");
         }
@@ -63,31 +74,35 @@ internal static class ToFhirVerb
         return refused == 0 ? ExitCode.Ok : ExitCode.CheckFailed;
     }
 
-    private static Hl7Converted Convert(V2Mapping mapping, Hl7FileMessage found, string? folder, bool explain)
+    private static Hl7Converted Convert(V2Mapping mapping, Hl7FileMessage found, Asked asked)
     {
         if (!found.Result.Ok)
         {
             return new Hl7Converted(found.File, found.Index, Words.Of(found.Result.Fault), null, null, 0, [], null, null);
         }
 
-        var context = MappingContext.Offline(mapping.ReadPatients(found.Message), $"{Path.GetFileName(found.File)}/{found.Index}", explain);
+        var context = MappingContext.Offline(mapping.ReadPatients(found.Message), $"{Path.GetFileName(found.File)}/{found.Index}", asked.Accounts);
         var mapped = mapping.Map(found.Message, context);
-        var bundle = MappedBundle.Write(mapped);
-        using var document = JsonDocument.Parse(bundle);
+        using var bundle = JsonDocument.Parse(MappedBundle.Write(mapped));
         string? written = null;
-        if (folder is not null)
+        if (asked.Folder is { } folder)
         {
             var name = Path.GetFileNameWithoutExtension(found.File) + (found.Index == 1 ? "" : string.Create(CultureInfo.InvariantCulture, $".{found.Index}"));
             written = Path.Combine(folder, name + ".json");
             using var stream = File.Create(written);
             using var writer = new Utf8JsonWriter(stream, Indented);
-            document.WriteTo(writer);
+            bundle.WriteTo(writer);
         }
 
         return new Hl7Converted(
-            found.File, found.Index, null, written, written is null ? document.RootElement.Clone() : null, mapped.Resources.Count, [.. mapped.Exceptions],
-            explain ? [.. mapped.Accounting!.Parts] : null, explain ? [.. mapped.Accounting!.Steps] : null);
+            found.File, found.Index, null, written, written is null && !asked.Accounts ? bundle.RootElement.Clone() : null, mapped.Resources.Count,
+            [.. mapped.Exceptions],
+            asked.Explain ? [.. mapped.Accounting!.Parts.Select(part => PartOf(part, found.Message, asked.Values))] : null,
+            asked.Element is { } element ? [.. mapped.Accounting!.Steps.Where(step => Concerns(step, element))] : null);
     }
+
+    private static Hl7Accounted PartOf(AccountedPart part, Hl7Message message, bool showsValue) =>
+        new(part.Location, part.Outcome, showsValue ? message[part.Location].GetString() : null, part.Uses);
 
     // A rule for Patient.identifier concerns Patient.identifier.system, which it alone could have made, and the other way round.
     private static bool Concerns(RuleStep step, string element) =>
@@ -113,7 +128,7 @@ internal static class ToFhirVerb
         };
     }
 
-    private static string ToText(Hl7Converted shown, string? element)
+    private static string ToText(Hl7Converted shown, Asked asked)
     {
         var text = new StringBuilder();
         text.Append(CultureInfo.InvariantCulture, $"# {shown.File}{(shown.Index > 1 ? $" [{shown.Index}]" : "")}: ");
@@ -126,18 +141,23 @@ internal static class ToFhirVerb
 
         foreach (var part in shown.Parts ?? [])
         {
+            // A control character in a message must not drive the terminal of who looks at it.
+            var value = part.Value is { } shownValue ? $" {string.Concat(shownValue.Select(c => char.IsControl(c) ? '·' : c)),-24}" : "";
             var uses = string.Join("; ", part.Uses.Where(use => use.Rule.Length > 0).Select(use => $"{use.Text} ({use.Rule})"));
-            text.Append(CultureInfo.InvariantCulture, $"\n  {part.Location,-14} {Words.Of(part.Outcome),-10} {uses}");
+            text.Append(CultureInfo.InvariantCulture, $"\n  {part.Location,-16} {Words.Of(part.Outcome),-10}{value} {uses}");
         }
 
-        if (element is not null)
+        if (asked.Element is not null && shown.Steps is { Length: 0 })
         {
-            foreach (var step in shown.Steps ?? [])
-            {
-                text.Append(CultureInfo.InvariantCulture, $"\n  {step.Element,-40} {step.Segment,-8} {step.Source,-16} {Words.Of(step.Finding),-12} {step.Rule}");
-            }
+            text.Append("\n  No rule for this element was tried: no segment of the message has one.");
         }
-        else if (shown.Bundle is { } bundle)
+
+        foreach (var step in shown.Steps ?? [])
+        {
+            text.Append(CultureInfo.InvariantCulture, $"\n  {step.Element,-40} {step.Segment,-8} {step.Source,-16} {Words.Of(step.Finding),-12} {step.Rule}");
+        }
+
+        if (shown.Bundle is { } bundle)
         {
             using var stream = new MemoryStream();
             using (var writer = new Utf8JsonWriter(stream, Indented))

@@ -9,7 +9,7 @@ public sealed record Accounting(IReadOnlyList<AccountedPart> Parts, IReadOnlyLis
 /// <param name="Location">Where: <c>PID-3[2].4.1</c>.</param>
 /// <param name="Outcome">What became of it.</param>
 /// <param name="Uses">What was made of it: elements for <see cref="PartOutcome.Mapped"/>, the reason for <see cref="PartOutcome.Ignored"/>; each with its rule.</param>
-public sealed record AccountedPart(string Location, PartOutcome Outcome, IReadOnlyList<PartUse> Uses);
+public sealed record AccountedPart(string Location, PartOutcome Outcome, PartUse[] Uses);
 
 /// <summary>One use of a part.</summary>
 /// <param name="Rule">The rule's file and line: <c>adt.rules:12</c>.</param>

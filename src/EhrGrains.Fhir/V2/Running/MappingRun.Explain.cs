@@ -7,7 +7,7 @@ internal sealed partial class MappingRun
 {
     private Accounting Account()
     {
-        var uses = ledger.Uses.OrderBy(use => use.Start).ToList();
+        var uses = new UsesInOrder(ledger.Uses);
         var parts = new List<AccountedPart>();
         for (var position = 0; position < count; position++)
         {
@@ -28,7 +28,7 @@ internal sealed partial class MappingRun
 
     private int OccurrenceOf(int position) => ids.AsSpan(0, position + 1).Count(ids[position]);
 
-    private void AccountFor(Hl7Address at, Hl7Value repetition, List<Ledger.Use> uses, List<AccountedPart> parts)
+    private void AccountFor(Hl7Address at, Hl7Value repetition, UsesInOrder uses, List<AccountedPart> parts)
     {
         var component = 0;
         foreach (var part in repetition.Components)
@@ -52,26 +52,35 @@ internal sealed partial class MappingRun
         }
     }
 
-    private AccountedPart PartOf(Hl7Address at, Hl7Value leaf, List<Ledger.Use> uses)
+    private AccountedPart PartOf(Hl7Address at, Hl7Value leaf, UsesInOrder uses)
     {
         var start = Ledger.OffsetOf(message.Segment(0), leaf.Raw);
-        var own = new List<PartUse>();
-        var outcome = PartOutcome.Exception;
-        foreach (var use in uses)
-        {
-            if (use.Start > start)
-            {
-                break;
-            }
+        var all = uses.Of(start, leaf.Raw.Length).ToList();
+        var outcome = all.Count == 0 ? PartOutcome.Exception : all.Min(use => use.Outcome);
 
-            if (use.Start + use.Length >= start + leaf.Raw.Length)
-            {
-                own.Add(new PartUse(use.Rule.File is null ? "" : use.Rule.ToString(), use.Text));
-                outcome = own.Count == 1 || use.Outcome < outcome ? use.Outcome : outcome;
-            }
-        }
-
+        // What a rule would ignore and another one maps is mapped.
+        var own = all.Where(use => use.Outcome == outcome || (outcome == PartOutcome.Mapped && use.Outcome == PartOutcome.Extension))
+            .Select(use => new PartUse(use.Rule.File is null ? "" : use.Rule.ToString(), use.Text)).Distinct();
         var text = at.ToString();
-        return new AccountedPart(at.Repetition == 1 && at.Component == 0 ? text.Replace("[1]", "", StringComparison.Ordinal) : text, outcome, [.. own.Distinct()]);
+        return new AccountedPart(at.Repetition == 1 && at.Component == 0 ? text.Replace("[1]", "", StringComparison.Ordinal) : text, outcome, [.. own]);
+    }
+
+    /// <summary>Uses by where they begin: the parts of a message are asked for in order, so that those that have ended are left behind.</summary>
+    private sealed class UsesInOrder(IReadOnlyList<Ledger.Use> uses)
+    {
+        private readonly Ledger.Use[] ordered = [.. uses.OrderBy(use => use.Start)];
+        private readonly List<Ledger.Use> open = [];
+        private int next;
+
+        internal IEnumerable<Ledger.Use> Of(int start, int length)
+        {
+            open.RemoveAll(use => use.Start + use.Length <= start);
+            for (; next < ordered.Length && ordered[next].Start <= start; next++)
+            {
+                open.Add(ordered[next]);
+            }
+
+            return open.Where(use => use.Start + use.Length >= start + length);
+        }
     }
 }

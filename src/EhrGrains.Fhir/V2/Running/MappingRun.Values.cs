@@ -170,49 +170,55 @@ internal sealed partial class MappingRun
 
     private void WritePlain(LinePlan line, SourcePlan source, Node node, scoped in Frame frame)
     {
-        string? text;
-        var wrong = MappingExceptionKinds.WrongValue;
-        if (siteCodes.TryFind(source, ids[frame.Position], frame.Value, out var code) && line.Type.Name is "code" or "Coding" or "CodeableConcept")
+        var outcome = OutcomeOf(line);
+        if (line.Type.Name is "code" or "Coding" or "CodeableConcept" && siteCodes.TryFind(source, ids[frame.Position], frame.Value, out var code))
         {
-            Take(frame.Value, line.Place, Name(line, frame), OutcomeOf(line));
-            SetCode(node, code!);
-            return;
+            SetCode(node, code);
         }
-
-        Take(frame.Value, line.Place, Name(line, frame), OutcomeOf(line));
-        if (line.Table is { } table)
+        else if (line.Table is { } table)
         {
-            var sent = CodeOf(frame);
-            if (!table.TryFind(sent, out var entry))
+            outcome = WriteByTable(line, source, table, node, frame);
+        }
+        else if (line.By is { } by)
+        {
+            // Lines of several conversions are alternatives; what none of them can convert is nobody's.
+            if (by.Convert(frame.Value, frame.Depth > 0, tables) is not { } made || Primitives.Check(made, line.Type, node.Element, out _) is not { } checkedText)
             {
-                Report(MappingExceptionKinds.UnknownCode, At(frame.Position, source), $"Table {table.Name} does not have this code: map it in the site layer.");
-            }
-            else if (entry.Code is not null)
-            {
-                SetCode(node, entry);
+                return;
             }
 
-            return;
+            node.Text = checkedText;
+            node.MarkContent();
         }
-
-        if (line.By is { } by)
-        {
-            text = by.Convert(frame.Value, frame.Depth > 0, tables) is { } made ? Primitives.Check(made, line.Type, node.Element, out wrong) : null;
-        }
-        else
-        {
-            text = Primitives.TextOf(frame.Value, line.Type, node.Element, tables.Zone, out wrong);
-        }
-
-        if (text is not null)
+        else if (Primitives.TextOf(frame.Value, line.Type, node.Element, tables.Zone, out var wrong) is { } text)
         {
             node.Text = text;
             node.MarkContent();
         }
-        else if (line.By is null)
+        else
         {
+            outcome = PartOutcome.Exception;
             Report(wrong, At(frame.Position, source), $"{FullName(line, frame)} is a {line.Type.Name}, which this is not.");
         }
+
+        Take(frame.Value, line.Place, Name(line, frame), outcome);
+    }
+
+    private PartOutcome WriteByTable(LinePlan line, SourcePlan source, CodeTable table, Node node, scoped in Frame frame)
+    {
+        if (!table.TryFind(CodeOf(frame), out var entry))
+        {
+            Report(MappingExceptionKinds.UnknownCode, At(frame.Position, source), $"Table {table.Name} does not have this code: map it in the site layer.");
+            return PartOutcome.Exception;
+        }
+
+        if (entry.Code is null)
+        {
+            return PartOutcome.Ignored;
+        }
+
+        SetCode(node, entry);
+        return OutcomeOf(line);
     }
 
     // The code itself where the value has parts: a CWE's first component.

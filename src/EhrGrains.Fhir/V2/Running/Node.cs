@@ -125,13 +125,13 @@ internal sealed class Node
     }
 
     /// <summary>
-    /// Marks as wanted by a constant. Goes up through what can be there only once: an item of a list that has nothing but constants
-    /// is not wanted, as the field that it is for is empty.
+    /// Marks as wanted by a constant. Goes up through what can be there only once, and extensions: another item of a list that has
+    /// nothing but constants is not wanted, as the field that it is for is empty.
     /// </summary>
     internal void Keep()
     {
         IsKept = true;
-        for (var at = Parent; at is { IsKept: false, Element: { IsList: false } }; at = at.Parent)
+        for (var at = Parent; at is { IsKept: false, Element: { } element } && (!element.IsList || element.Type.Name == "Extension"); at = at.Parent)
         {
             at.IsKept = true;
         }
