@@ -54,6 +54,7 @@ public static class StorageServices
             s.GetRequiredService<ILogger<RecordWriter>>()));
         services.AddHostedService(s => s.GetRequiredService<RecordWriter>());
         services.AddSingleton<RecordStore>();
+        services.AddSingleton<RecordDirectory>();
         services.AddSingleton<PatientIdentities>();
         services.AddSingleton<MappingExceptions>();
         services.AddSingleton<JournalReader>();

@@ -126,6 +126,7 @@ internal static class TenantFileReader
             },
             Feeds = [.. root.Sections("feeds").Select(FeedSection.Read)],
             Mapping = MappingSection.Read(root.Section("mapping")),
+            RecordAgeMaxSeconds = (int?)root.Number("recordAgeMaxSeconds", int.MaxValue) ?? 0,
         };
         connection.RefuseUnknown();
         budget.RefuseUnknown();

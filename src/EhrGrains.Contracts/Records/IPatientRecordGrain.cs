@@ -59,6 +59,15 @@ public interface IPatientRecordGrain : IGrainWithStringKey
     [Alias("Show"), Requires(Permission.ReadMessages)]
     Task<byte[][]> ShowAsync(string? type, int countMax, CancellationToken cancellationToken);
 
+    /// <summary>Searches the record, or gives all of it. Patient data: whoever asks has put it on the audit trail (I5).</summary>
+    /// <exception cref="ProblemException">Invalid: the parameters, all that is wrong with them.</exception>
+    [Alias("Search"), Requires(Permission.Internal), AlwaysInterleave]
+    Task<RecordPage> SearchAsync(RecordSearch search, CancellationToken cancellationToken);
+
+    /// <summary>One resource as it is now, as the only match; none when it is not there. Patient data, as above.</summary>
+    [Alias("Read"), Requires(Permission.Internal), AlwaysInterleave]
+    Task<RecordPage> ReadAsync(RecordKey resource, CancellationToken cancellationToken);
+
     /// <summary>Another activation has changed this record: read it again before the next use.</summary>
     [Alias("Forget"), Requires(Permission.Internal), AlwaysInterleave]
     Task ForgetAsync(CancellationToken cancellationToken);

@@ -75,6 +75,13 @@ public sealed record TenantSpec
     /// <summary>What the hospital's HL7 v2 messages mean beyond the standard.</summary>
     [Id(7)]
     public MappingSpec Mapping { get; init; } = new();
+
+    /// <summary>
+    /// How old the patient record may be, in seconds, to answer in place of the EHR: a default for the <c>max-age</c> of queries that
+    /// state none. 0–31,536,000; default 0: the EHR is asked.
+    /// </summary>
+    [Id(8)]
+    public int RecordAgeMaxSeconds { get; init; }
 }
 
 /// <summary>The tenant's FHIR endpoint, its vendor profile, its trust and egress rules.</summary>

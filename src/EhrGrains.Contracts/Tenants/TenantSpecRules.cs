@@ -60,6 +60,7 @@ public static class TenantSpecRules
         }
 
         AddBudget(problems, spec.Budget);
+        AddRange(problems, "recordAgeMaxSeconds", spec.RecordAgeMaxSeconds, 0, 31_536_000);
         FeedSpecRules.Check(problems, spec.Feeds ?? []);
         MappingSpecRules.Check(problems, spec.Mapping ?? new());
         return problems;
@@ -145,6 +146,7 @@ public static class TenantSpecRules
             ["connection.assertionAudience"] = connection.AssertionAudience,
             ["connection.privateNetworks"] = connection.PrivateNetworks.Length == 0 ? null : string.Join(' ', connection.PrivateNetworks),
             ["connection.trustedCertificates"] = Fingerprint(connection.TrustedCertificates),
+            ["recordAgeMaxSeconds"] = Text(spec.RecordAgeMaxSeconds),
             ["budget.requests"] = Text(spec.Budget.Requests),
             ["budget.windowSeconds"] = Text(spec.Budget.WindowSeconds),
             ["budget.concurrency"] = Text(spec.Budget.Concurrency),

@@ -39,30 +39,68 @@ public sealed partial class Chart
         return new ChartPage(matches, included, query.WithTotal || query.Count == 0 ? total : null, next);
     }
 
-    /// <summary>All resources of the chart, by type and id (R4 patient-operation-everything.html).</summary>
+    /// <summary>
+    /// Everything in the chart, by type and id (R4 patient-operation-everything.html). What has no date of care belongs to any time.
+    /// </summary>
+    /// <param name="window">Which part.</param>
     /// <param name="mayRead">Which types are given.</param>
-    /// <param name="since">Only what has changed since then; null: everything.</param>
-    /// <param name="within">Whether a resource belongs to the time that is asked for.</param>
-    /// <param name="count">The resources of one page.</param>
     /// <param name="from">Where to go on; null: from the start.</param>
-    public ChartPage Everything(
-        Func<string, bool> mayRead, DateTimeOffset? since, Func<ChartEntry, bool> within, int count, ChartPosition? from)
+    public ChartPage Everything(ChartWindow window, Func<string, bool> mayRead, ChartPosition? from)
     {
+        ArgumentNullException.ThrowIfNull(window);
         ArgumentNullException.ThrowIfNull(mayRead);
-        ArgumentNullException.ThrowIfNull(within);
         var page = new List<ChartEntry>();
         var total = 0;
-        foreach (var (type, shelf) in shelves.Where(shelf => mayRead(shelf.Key)))
+        var more = false;
+        foreach (var (type, shelf) in shelves.Where(shelf => window.Has(shelf.Key) && mayRead(shelf.Key)))
         {
-            var wanted = shelf.InOrder().Where(entry => (since is null || entry.LastUpdated >= since) && within(entry)).ToList();
-            total += wanted.Count;
-            var compared = from is null ? 1 : string.CompareOrdinal(type, from.AfterType);
-            page.AddRange(compared > 0 ? wanted : compared < 0 ? [] : wanted.Where(entry => string.CompareOrdinal(entry.Id, from!.AfterId) > 0));
+            var behind = from is null ? 1 : string.CompareOrdinal(type, from.AfterType);
+            var first = behind > 0 ? 0 : behind < 0 ? int.MaxValue : shelf.After(from!.AfterId);
+            var test = CareTest(shelf, type, window);
+            for (var place = 0; place < shelf.Order.Count; place++)
+            {
+                var slot = shelf.Order[place];
+                if ((window.Since is { } since && shelf[slot].LastUpdated < since) || !test(slot))
+                {
+                    continue;
+                }
+
+                total++;
+                if (place >= first && page.Count < window.Count)
+                {
+                    page.Add(shelf[slot]);
+                }
+                else if (place >= first)
+                {
+                    more = true;
+                }
+            }
         }
 
-        var more = page.Count > count;
-        page.RemoveRange(Math.Min(count, page.Count), Math.Max(0, page.Count - count));
-        return new ChartPage(page, [], total, more && count > 0 ? new ChartPosition(page[^1].Type, page[^1].Id) : null);
+        BoundIndexes();
+        return new ChartPage(page, [], total, more && page.Count > 0 ? new ChartPosition(page[^1].Type, page[^1].Id) : null);
+    }
+
+    private Func<int, bool> CareTest(Shelf shelf, string type, ChartWindow window)
+    {
+        if (window.Care == TimeRange.Always || ChartWindow.CareDateOf(type) is not { } definition)
+        {
+            return static _ => true;
+        }
+
+        var dates = (Column<TimeRange>)Columns(shelf, [new ColumnKey(definition, Aspect.Value)])[0];
+        return slot =>
+        {
+            foreach (var date in dates[slot])
+            {
+                if (date.Overlaps(window.Care))
+                {
+                    return true;
+                }
+            }
+
+            return dates[slot].IsEmpty;
+        };
     }
 
     private (List<ChartEntry> Matches, int? Total, ChartPosition? Next) InIdOrder(Shelf shelf, ChartQuery query, string? after)

@@ -68,6 +68,9 @@ public sealed record ChartQuery
 
     internal IReadOnlyList<IncludeRule> Includes { get; init; } = [];
 
+    /// <summary>Whether other resources come along with the matches.</summary>
+    public bool HasIncludes => Includes.Count > 0;
+
     /// <summary>Whether matches come in an order that a change of a resource may change.</summary>
     public bool IsSorted => Sort.Count > 0;
 

@@ -28,8 +28,8 @@ internal sealed class PathCompiler(string resourceType)
     private IEnumerable<Place> Walk(Expression expression) => expression switch
     {
         BracketExpression bracket => Walk(bracket.Operand),
-        BinaryExpression { Op: "|" } union => Walk(union.Left).Concat(Walk(union.Right)),
-        BinaryExpression { Op: "as" } cast => As(Walk(cast.Left), cast.Right),
+        BinaryExpression { Op: "|" } union => Walk(Left(union)).Concat(Walk(Right(union))),
+        BinaryExpression { Op: "as" } cast => As(Walk(Left(cast)), Right(cast)),
         ChildExpression { Focus: AxisExpression } root => Root(root.ChildName),
         ChildExpression child => Walk(child.Focus).SelectMany(place => Child(place, child.ChildName)),
         FunctionCallExpression { FunctionName: "as" or "ofType" } cast => As(Walk(cast.Focus), cast.Arguments.Single()),
@@ -67,17 +67,25 @@ internal sealed class PathCompiler(string resourceType)
         new([.. place.Steps, new PathStep(Encoding.UTF8.GetBytes(name))], mapping);
 
     private static IEnumerable<Place> As(IEnumerable<Place> places, Expression type) =>
-        type is ConstantExpression { Value: string name } ? places.Where(place => place.Mapping.Name == name) : [];
+        Text(type) is { } name ? places.Where(place => place.Mapping.Name == name) : [];
 
     private static IEnumerable<Place> Where(IEnumerable<Place> places, Expression condition) => condition switch
     {
-        BinaryExpression { Op: "is", Left: FunctionCallExpression { FunctionName: "resolve" }, Right: ConstantExpression { Value: string target } } =>
-            places.Select(place => place with { Target = target }),
-        BinaryExpression { Op: "=", Left: ChildExpression child, Right: ConstantExpression { Value: string value } } =>
-            places.Select(place => place with
-            {
-                Steps = [.. place.Steps[..^1], place.Steps[^1] with { FilterName = Encoding.UTF8.GetBytes(child.ChildName), FilterValue = Encoding.UTF8.GetBytes(value) }],
-            }),
+        BinaryExpression { Op: "is" } test when Left(test) is FunctionCallExpression { FunctionName: "resolve" } => Text(Right(test)) is { } target
+            ? places.Select(place => place with { Target = target })
+            : [],
+        BinaryExpression { Op: "=" } test when Left(test) is ChildExpression child && Text(Right(test)) is { } value =>
+            places.Select(place => place with { Steps = [.. place.Steps[..^1], Filtered(place.Steps[^1], child.ChildName, value)] }),
         _ => [],
     };
+
+    private static PathStep Filtered(PathStep step, string name, string value) =>
+        step with { FilterName = Encoding.UTF8.GetBytes(name), FilterValue = Encoding.UTF8.GetBytes(value) };
+
+    private static string? Text(Expression expression) => (expression as ConstantExpression)?.Value as string;
+
+    // Firely's own Left and Right are one place off: Left is what the operator is applied in.
+    private static Expression Left(BinaryExpression binary) => binary.Arguments.ElementAt(0);
+
+    private static Expression Right(BinaryExpression binary) => binary.Arguments.ElementAt(1);
 }

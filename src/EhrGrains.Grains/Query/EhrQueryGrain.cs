@@ -28,6 +28,18 @@ internal sealed class EhrQueryGrain(Queries queries, TenantSnapshots tenants, Ti
         return answer.ToResponse();
     }
 
+    public async Task<FhirResponse> EverythingAsync(FhirEverything everything, CancellationToken cancellationToken)
+    {
+        using var answer = await queries.EverythingAsync(Tenant, Caller.Current, everything, cancellationToken);
+        return answer.ToResponse();
+    }
+
+    public async Task<FhirResponse> HistoryAsync(FhirHistory history, CancellationToken cancellationToken)
+    {
+        using var answer = await queries.HistoryAsync(Tenant, Caller.Current, history, cancellationToken);
+        return answer.ToResponse();
+    }
+
     // Anonymous, as SMART App Launch and FHIR want it: what it says is what the hospital's product can do.
     public async Task<FhirResponse> GetCapabilitiesAsync(
         string gatewayBase, string? tokenEndpoint, bool summary, CancellationToken cancellationToken)

@@ -43,12 +43,16 @@ public sealed class FhirAnswer : IDisposable
     /// <summary>For 429 and 503: when to come back, in seconds.</summary>
     public int? RetryAfterSeconds { get; init; }
 
+    /// <summary>How old the patient record is that answered, in seconds; null: the EHR answered.</summary>
+    public int? AgeSeconds { get; init; }
+
     /// <summary>An answer that came from a grain.</summary>
     public static FhirAnswer Of(FhirResponse response) => new(response.Status, null, new SearchsetFrame(response.Body, default))
     {
         ETag = response.ETag,
         LastModified = response.LastModified,
         RetryAfterSeconds = response.RetryAfterSeconds,
+        AgeSeconds = response.AgeSeconds,
     };
 
     /// <summary>The same, to be sent to another process.</summary>
@@ -58,7 +62,15 @@ public sealed class FhirAnswer : IDisposable
         Head.CopyTo(body);
         Found.CopyTo(body.AsMemory(Head.Length));
         Tail.CopyTo(body.AsMemory(Head.Length + Found.Length));
-        return new FhirResponse { Status = Status, Body = body, ETag = ETag, LastModified = LastModified, RetryAfterSeconds = RetryAfterSeconds };
+        return new FhirResponse
+        {
+            Status = Status,
+            Body = body,
+            ETag = ETag,
+            LastModified = LastModified,
+            RetryAfterSeconds = RetryAfterSeconds,
+            AgeSeconds = AgeSeconds,
+        };
     }
 
     /// <inheritdoc/>

@@ -40,9 +40,9 @@ internal sealed class Normalizers
             ProblemKind.Unavailable, "EHR-QRY-009", "connection.vendor", "This silo does not know the tenant's vendor profile; it may be older than the others.");
         var zone = TimeZoneInfo.FindSystemTimeZoneById(spec.TimeZone);
         return new TenantRules(
-            snapshot.Version, profile, new Normalizer(new NormalizationScope(tenant, new Uri(spec.Connection.BaseUrl), profile, zone)));
+            snapshot.Version, profile, zone, new Normalizer(new NormalizationScope(tenant, new Uri(spec.Connection.BaseUrl), profile, zone)));
     }
 }
 
 /// <summary>What a tenant's data and wire need, as of one version of the tenant.</summary>
-internal sealed record TenantRules(long Version, VendorProfile Profile, Normalizer Normalizer);
+internal sealed record TenantRules(long Version, VendorProfile Profile, TimeZoneInfo Zone, Normalizer Normalizer);

@@ -33,12 +33,21 @@ public sealed partial class Queries
     public async Task<FhirAnswer> ReadAsync(TenantId tenant, Caller? caller, FhirRead read, CancellationToken cancellationToken) =>
         (await RunAsync("read", caller, known => flow.ReadAsync(tenant, known, read, cancellationToken))).ToResource();
 
+    /// <summary>Everything that the patient record has of one patient.</summary>
+    public async Task<FhirAnswer> EverythingAsync(
+        TenantId tenant, Caller? caller, FhirEverything everything, CancellationToken cancellationToken) =>
+        (await RunAsync("everything", caller, known => flow.EverythingAsync(tenant, known, everything, cancellationToken))).ToSearchset(everything);
+
+    /// <summary>The versions of one resource that the patient record has.</summary>
+    public async Task<FhirAnswer> HistoryAsync(TenantId tenant, Caller? caller, FhirHistory history, CancellationToken cancellationToken) =>
+        (await RunAsync("history", caller, known => flow.HistoryAsync(tenant, known, history, cancellationToken))).ToResource();
+
     /// <summary>Runs a query: measures it, and makes a refusal of what failed.</summary>
     internal async Task<QueryAnswer> RunAsync(string op, Caller? caller, Func<Caller, Task<QueryAnswer>> query)
     {
         var started = time.GetTimestamp();
         var answer = await AnswerAsync(op, caller, query);
-        metrics.Answered(time.GetElapsedTime(started), op, answer.Status);
+        metrics.Answered(time.GetElapsedTime(started), op, answer.AgeSeconds is null ? "live" : "record", answer.Status);
         return answer;
     }
 

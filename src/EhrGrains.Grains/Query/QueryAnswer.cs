@@ -43,6 +43,9 @@ internal sealed record QueryAnswer : IDisposable
     /// <summary>Which patients they concern.</summary>
     public IReadOnlyList<string> Patients { get; init; } = [];
 
+    /// <summary>How old the patient record is that answered, in seconds; null: the EHR answered.</summary>
+    public int? AgeSeconds { get; init; }
+
     internal bool Succeeded => Content is not null;
 
     public void Dispose() => Content?.Dispose();
@@ -54,23 +57,28 @@ internal sealed record QueryAnswer : IDisposable
         new() { Status = status, Issues = issues, RetryAfter = retryAfter };
 
     /// <summary>The answer to a search as it goes over HTTP; what was found goes over to it.</summary>
-    internal FhirAnswer ToSearchset(FhirSearch search)
+    internal FhirAnswer ToSearchset(FhirSearch search) => ToSearchset($"{search.GatewayBase}/{search.Type}", search.Cursor);
+
+    /// <summary>The answer to $everything as it goes over HTTP; what was found goes over to it.</summary>
+    internal FhirAnswer ToSearchset(FhirEverything everything) =>
+        ToSearchset($"{everything.GatewayBase}/Patient/{Uri.EscapeDataString(everything.Patient)}/$everything", everything.Cursor);
+
+    /// <summary>The answer to a read as it goes over HTTP; what was found goes over to it.</summary>
+    internal FhirAnswer ToResource() => Content is null
+        ? ToOutcome()
+        : new FhirAnswer(Status, Content, default) { ETag = ETag, LastModified = LastModified, AgeSeconds = AgeSeconds };
+
+    private FhirAnswer ToSearchset(string url, string? cursor)
     {
         if (Content is null)
         {
             return ToOutcome();
         }
 
-        var url = $"{search.GatewayBase}/{search.Type}";
-        var self = search.Cursor is { } cursor ? WithCursor(url, cursor) : WithParameters(url, Used);
+        var self = cursor is null ? WithParameters(url, Used) : WithCursor(url, cursor);
         var next = Next is null ? null : WithCursor(url, Next);
-        return new FhirAnswer(Status, Content, SearchsetWriter.Frame(!Content.Written.IsEmpty, Total, self, next, Issues));
+        return new FhirAnswer(Status, Content, SearchsetWriter.Frame(!Content.Written.IsEmpty, Total, self, next, Issues)) { AgeSeconds = AgeSeconds };
     }
-
-    /// <summary>The answer to a read as it goes over HTTP; what was found goes over to it.</summary>
-    internal FhirAnswer ToResource() => Content is null
-        ? ToOutcome()
-        : new FhirAnswer(Status, Content, default) { ETag = ETag, LastModified = LastModified };
 
     private FhirAnswer ToOutcome() => new(Status, null, new SearchsetFrame(OperationOutcomes.Write(Issues), default))
     {

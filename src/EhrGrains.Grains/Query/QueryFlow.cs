@@ -30,6 +30,7 @@ internal sealed partial class QueryFlow(
     EhrClient ehr,
     BudgetLeases budgets,
     TokenHand tokens,
+    RecordAnswers records,
     ILogger<QueryFlow> log)
 {
     /// <summary>How many empty pages in a row are followed for one answer; then the caller goes on with the cursor.</summary>
@@ -47,9 +48,9 @@ internal sealed partial class QueryFlow(
             return refusal;
         }
 
-        var query = new Query(tenant, caller, snapshot!, normalizers.For(tenant, snapshot!));
+        var query = new QueryScope(tenant, caller, snapshot!, normalizers.For(tenant, snapshot!));
         return await AuditedAsync(
-            query, "search", search.Type, QueryAudit.PatientsIn(search), () => RunSearchAsync(query, search, cancellationToken), cancellationToken);
+            query, "search", search.Type, QueryAudit.PatientsIn(search), () => AnswerAsync(query, search, cancellationToken), cancellationToken);
     }
 
     /// <summary>Reads one resource.</summary>
@@ -61,9 +62,9 @@ internal sealed partial class QueryFlow(
             return refusal;
         }
 
-        var query = new Query(tenant, caller, snapshot!, normalizers.For(tenant, snapshot!));
+        var query = new QueryScope(tenant, caller, snapshot!, normalizers.For(tenant, snapshot!));
         IEnumerable<string> patients = read.Type == "Patient" ? [read.Id] : [];
-        return await AuditedAsync(query, "read", read.Type, patients, () => RunReadAsync(query, read, cancellationToken), cancellationToken);
+        return await AuditedAsync(query, "read", read.Type, patients, () => AnswerAsync(query, read, cancellationToken), cancellationToken);
     }
 
     // Nobody is refused from memory: a grant that was given a moment ago holds.
@@ -82,7 +83,7 @@ internal sealed partial class QueryFlow(
 
     // I5: nothing is asked of the EHR, and so no PHI can leave, before the intent is committed.
     private async Task<QueryAnswer> AuditedAsync(
-        Query query, string action, string type, IEnumerable<string> patients, Func<Task<QueryAnswer>> run, CancellationToken cancellationToken)
+        QueryScope query, string action, string type, IEnumerable<string> patients, Func<Task<QueryAnswer>> run, CancellationToken cancellationToken)
     {
         AuditedQuery intent;
         try
@@ -124,28 +125,15 @@ internal sealed partial class QueryFlow(
         return answer;
     }
 
-    private async Task<QueryAnswer> RunSearchAsync(Query query, FhirSearch search, CancellationToken cancellationToken)
+    private async Task<QueryAnswer> RunSearchAsync(
+        QueryScope query, FhirSearch search, SearchPosition? position, CancellationToken cancellationToken)
     {
         var scope = new CursorScope(query.Tenant, query.Caller.App, search.Type);
         var baseUrl = query.Spec.Connection.BaseUrl;
-        var page = 1;
-        SearchPlan plan;
-        if (search.Cursor is { } cursor)
-        {
-            if (await cursors.OpenAsync(scope, cursor, baseUrl, cancellationToken) is not { } position)
-            {
-                return QueryAnswer.Refuse(
-                    400, "value", "EHR-QRY-010", "This cursor is not valid here or not any more. Start the search again from its first page.");
-            }
-
-            page = position.Page;
-            plan = SearchPlanner.PlanNext(position.Next[query.Tenant.Value], query.Spec, query.Rules.Profile);
-        }
-        else
-        {
-            plan = await PlanAsync(query, search, cancellationToken);
-        }
-
+        var page = position?.Page ?? 1;
+        var plan = position is not null
+            ? SearchPlanner.PlanNext(position.Next[query.Tenant.Value], query.Spec, query.Rules.Profile)
+            : await PlanAsync(query, search, cancellationToken);
         var issues = new List<OutcomeIssue>(plan.Warnings);
         var used = plan.Used;
         for (var empty = 0; ; empty++, page++)
@@ -187,7 +175,7 @@ internal sealed partial class QueryFlow(
 
     // One page, normalized, its aliases stored: before the answer leaves, or nobody could follow them.
     private async Task<(PageResult? Found, PooledBuffer? Content, QueryAnswer? Failure)> FetchPageAsync(
-        Query query, FhirSearch search, EhrRequest request, CancellationToken cancellationToken)
+        QueryScope query, FhirSearch search, EhrRequest request, CancellationToken cancellationToken)
     {
         using var answer = await ehr.SendAsync(query.Tenant, query.Spec.Connection, request, Access(query.Tenant), cancellationToken);
         if (answer.Failure != EhrFailure.None)
@@ -208,7 +196,7 @@ internal sealed partial class QueryFlow(
         return (found, content, null);
     }
 
-    private async Task<QueryAnswer> RunReadAsync(Query query, FhirRead read, CancellationToken cancellationToken)
+    private async Task<QueryAnswer> RunReadAsync(QueryScope query, FhirRead read, CancellationToken cancellationToken)
     {
         var original = ResourceIds.IsAlias(read.Id) ? await aliases.FindAsync(query.Tenant, read.Id, cancellationToken) : null;
         var plan = SearchPlanner.PlanRead(read, query.Spec, query.Rules.Profile, _ => original);
@@ -244,7 +232,7 @@ internal sealed partial class QueryFlow(
         };
     }
 
-    private async Task<SearchPlan> PlanAsync(Query query, FhirSearch search, CancellationToken cancellationToken)
+    private async Task<SearchPlan> PlanAsync(QueryScope query, FhirSearch search, CancellationToken cancellationToken)
     {
         var originals = new Dictionary<string, string?>(StringComparer.Ordinal);
         foreach (var alias in SearchPlanner.AliasesIn(search))
@@ -295,10 +283,4 @@ internal sealed partial class QueryFlow(
 
     [LoggerMessage(7100, LogLevel.Warning, "A {Action} of {Type} at tenant {Tenant} ended with {Status} ({Code}).")]
     private static partial void LogFailed(ILogger logger, string action, string type, TenantId tenant, int status, string? code);
-
-    // Who asks, and the tenant as it was when the query began.
-    private sealed record Query(TenantId Tenant, Caller Caller, TenantSnapshot Snapshot, TenantRules Rules)
-    {
-        internal TenantSpec Spec => Snapshot.Spec;
-    }
 }

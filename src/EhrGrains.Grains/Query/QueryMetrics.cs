@@ -24,8 +24,8 @@ internal sealed class QueryMetrics
         throttled = meter.CreateCounter<long>("ehrgrains.ratelimit.throttled", "{answer}", "Answers 429 and 503 of hospitals.");
     }
 
-    internal void Answered(TimeSpan elapsed, string op, int status) =>
-        duration.Record(elapsed.TotalSeconds, new("op", op), new("source", "live"), new("status", status));
+    internal void Answered(TimeSpan elapsed, string op, string source, int status) =>
+        duration.Record(elapsed.TotalSeconds, new("op", op), new("source", source), new("status", status));
 
     internal void Partial() => partial.Add(1);
 

@@ -24,6 +24,9 @@ internal static class FhirEndpoints
         fhir.MapGet($"{Tenant}/{Type}", SearchAsync);
         fhir.MapPost($"{Tenant}/{Type}/_search", SearchAsync);
         fhir.MapGet($"{Tenant}/{Type}/{{id}}", ReadAsync);
+        fhir.MapGet($"{Tenant}/{Type}/{{id}}/_history", HistoryAsync);
+        fhir.MapGet($"{Tenant}/{Type}/{{id}}/_history/{{version:int:min(1)}}", ReadVersionAsync);
+        fhir.MapGet($"{Tenant}/Patient/{{id}}/$everything", EverythingAsync);
         fhir.MapGet(Type, SearchEverywhereAsync);
         fhir.MapPost($"{Type}/_search", SearchEverywhereAsync);
     }
@@ -51,9 +54,21 @@ internal static class FhirEndpoints
 
     private static Task ReadAsync(HttpContext context, string tenant, string type, string id, FhirCalls calls) =>
         calls.RunAsync(context, "read", (_, queries, options, ct) => queries.ReadAsync(
+            TenantId.Parse(tenant, null), context.Features.Get<Caller>(), FhirRequests.ReadRead(context.Request, options, tenant, type, id, null), ct));
+
+    private static Task ReadVersionAsync(HttpContext context, string tenant, string type, string id, int version, FhirCalls calls) =>
+        calls.RunAsync(context, "vread", (_, queries, options, ct) => queries.ReadAsync(
+            TenantId.Parse(tenant, null), context.Features.Get<Caller>(), FhirRequests.ReadRead(context.Request, options, tenant, type, id, version), ct));
+
+    private static Task HistoryAsync(HttpContext context, string tenant, string type, string id, FhirCalls calls) =>
+        calls.RunAsync(context, "history", (_, queries, options, ct) => queries.HistoryAsync(
+            TenantId.Parse(tenant, null), context.Features.Get<Caller>(), FhirRequests.ReadHistory(context.Request, options, tenant, type, id), ct));
+
+    private static Task EverythingAsync(HttpContext context, string tenant, string id, FhirCalls calls) =>
+        calls.RunAsync(context, "everything", async (_, queries, options, ct) => await queries.EverythingAsync(
             TenantId.Parse(tenant, null),
             context.Features.Get<Caller>(),
-            new FhirRead { Type = type, Id = id, GatewayBase = FhirRequests.BaseOf(context.Request, options, tenant) },
+            await FhirRequests.ReadEverythingAsync(context.Request, id, FhirRequests.BaseOf(context.Request, options, tenant), ct),
             ct));
 }
 
@@ -76,7 +91,7 @@ internal sealed class FhirCalls(
         }
         finally
         {
-            metrics.Request(op, "live", context.Response.StatusCode, time.GetElapsedTime(start));
+            metrics.Request(op, context.Response.Headers.Age.Count > 0 ? "record" : "live", context.Response.StatusCode, time.GetElapsedTime(start));
         }
     }
 
@@ -86,14 +101,6 @@ internal sealed class FhirCalls(
         {
             await Failures.WriteAsync(context, StatusCodes.Status406NotAcceptable, new Problem(
                 "EHR-GTW-003", "Accept", "Answers are application/fhir+json or application/fhir+xml, FHIR version 4.0."));
-            return;
-        }
-
-        // RFC 9111 §5.2.1.7. Copies of patient records are not kept, so there is nothing to answer from but the EHR itself.
-        if (context.Request.GetTypedHeaders().CacheControl?.OnlyIfCached == true)
-        {
-            await Failures.WriteAsync(context, StatusCodes.Status504GatewayTimeout, new Problem(
-                "EHR-GTW-004", "Cache-Control", "Nothing is stored here; ask without only-if-cached."));
             return;
         }
 

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 using EhrGrains.Contracts;
 using EhrGrains.Contracts.Query;
@@ -10,6 +11,8 @@ namespace EhrGrains.Silo.Gateway;
 internal static class FhirRequests
 {
     private const int ParametersMax = 64;
+    private const int HistoryMax = 1000;
+    private const string JoinRecord = "join-record";
     private const string Form = "application/x-www-form-urlencoded";
 
     /// <summary>The base that links in answers are made with.</summary>
@@ -30,6 +33,7 @@ internal static class FhirRequests
             Add(await ReadFormAsync(request, cancellationToken), parameters, ref cursor);
         }
 
+        var (freshness, ageMax) = FreshnessOf(request);
         return new FhirSearch
         {
             Type = type,
@@ -37,7 +41,78 @@ internal static class FhirRequests
             Handling = HandlingOf(request),
             GatewayBase = gatewayBase,
             Cursor = cursor,
+            Freshness = freshness,
+            AgeMaxSeconds = ageMax,
         };
+    }
+
+    /// <summary>A read of a resource, or of one version of it.</summary>
+    internal static FhirRead ReadRead(HttpRequest request, SiloOptions options, string tenant, string type, string id, int? version)
+    {
+        var (freshness, ageMax) = FreshnessOf(request);
+        return new FhirRead
+        {
+            Type = type,
+            Id = id,
+            GatewayBase = BaseOf(request, options, tenant),
+            Freshness = freshness,
+            AgeMaxSeconds = ageMax,
+            Version = version,
+        };
+    }
+
+    /// <summary>The history of a resource, with <c>_count</c> and <c>_since</c> (R4 http.html#history).</summary>
+    /// <exception cref="ProblemException">Invalid: one of them is not what it should be.</exception>
+    internal static FhirHistory ReadHistory(HttpRequest request, SiloOptions options, string tenant, string type, string id)
+    {
+        var since = request.Query["_since"];
+        var count = request.Query["_count"];
+        var at = default(DateTimeOffset);
+        var max = HistoryMax;
+        if (since.Count > 0 && !DateTimeOffset.TryParse(since, CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out at))
+        {
+            throw new ProblemException(ProblemKind.Invalid, "EHR-GTW-005", "_since", "_since is an instant like 2024-05-31T13:28:17Z.");
+        }
+
+        if (count.Count > 0 && (!int.TryParse(count, NumberStyles.None, CultureInfo.InvariantCulture, out max) || max == 0))
+        {
+            throw new ProblemException(ProblemKind.Invalid, "EHR-GTW-006", "_count", "_count is a whole number from 1 on.");
+        }
+
+        return new FhirHistory
+        {
+            Type = type,
+            Id = id,
+            GatewayBase = BaseOf(request, options, tenant),
+            CountMax = Math.Min(max, HistoryMax),
+            Since = since.Count > 0 ? at : null,
+        };
+    }
+
+    /// <summary>Patient/$everything.</summary>
+    /// <exception cref="ProblemException">Invalid: too many parameters.</exception>
+    internal static async Task<FhirEverything> ReadEverythingAsync(
+        HttpRequest request, string patient, string gatewayBase, CancellationToken cancellationToken)
+    {
+        var read = await ReadSearchAsync(request, "Patient", gatewayBase, cancellationToken);
+        return new FhirEverything { Patient = patient, Parameters = read.Parameters, GatewayBase = gatewayBase, Cursor = read.Cursor };
+    }
+
+    /// <summary>
+    /// <c>Cache-Control</c> of the request (RFC 9111 §5.2.1), and our extension of it (§5.2.3): <c>join-record</c> beside <c>no-cache</c>.
+    /// </summary>
+    internal static (Freshness Freshness, int? AgeMaxSeconds) FreshnessOf(HttpRequest request)
+    {
+        if (request.Headers.CacheControl.Count == 0 || request.GetTypedHeaders().CacheControl is not { } asked)
+        {
+            return (Freshness.Policy, null);
+        }
+
+        int? ageMax = asked.MaxAge is { } age ? (int)Math.Clamp(age.TotalSeconds, 0, int.MaxValue) : null;
+        return (asked.OnlyIfCached ? Freshness.Record
+            : asked.Extensions.Any(extension => extension.Name.Equals(JoinRecord, StringComparison.OrdinalIgnoreCase)) ? Freshness.Both
+            : asked.NoCache ? Freshness.Ehr
+            : Freshness.Policy, ageMax);
     }
 
     /// <summary><c>Prefer: handling=strict</c> (FHIR R4 http.html#handling, RFC 7240); lenient otherwise.</summary>

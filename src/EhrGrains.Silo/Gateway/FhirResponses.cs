@@ -14,19 +14,22 @@ internal static class FhirResponses
     {
         var response = context.Response;
         response.StatusCode = answer.Status;
-        if (answer.ETag is { } tag)
-        {
-            response.Headers.ETag = tag;
-            if (answer.Status == StatusCodes.Status200OK && IsKnown(context.Request, tag))
-            {
-                response.StatusCode = StatusCodes.Status304NotModified;
-                return Task.CompletedTask;
-            }
-        }
-
+        response.Headers.ETag = answer.ETag;
         if (answer.LastModified is { } lastModified)
         {
             response.Headers.LastModified = HeaderUtilities.FormatDate(lastModified);
+        }
+
+        // RFC 9111 §5.1: how old the answer is that a copy gave.
+        if (answer.AgeSeconds is { } age)
+        {
+            response.Headers.Age = age.ToString(System.Globalization.CultureInfo.InvariantCulture);
+        }
+
+        if (answer.Status == StatusCodes.Status200OK && IsKnown(context.Request, answer))
+        {
+            response.StatusCode = StatusCodes.Status304NotModified;
+            return Task.CompletedTask;
         }
 
         if (answer.RetryAfterSeconds is { } seconds)
@@ -57,10 +60,11 @@ internal static class FhirResponses
         await response.BodyWriter.FlushAsync(context.RequestAborted);
     }
 
-    // Weak comparison (RFC 9110 §13.1.2): FHIR's entity tags are all weak.
-    private static bool IsKnown(HttpRequest request, string tag) =>
-        request.Headers.IfNoneMatch.Count > 0
-        && EntityTagHeaderValue.TryParseList(request.Headers.IfNoneMatch, out var known)
-        && EntityTagHeaderValue.TryParse(tag, out var ours)
-        && known.Any(theirs => theirs.Tag == "*" || theirs.Compare(ours, useStrongComparison: false));
+    // Weak comparison (RFC 9110 §13.1.2): FHIR's entity tags are all weak. With a tag the date does not count (§13.1.3).
+    private static bool IsKnown(HttpRequest request, FhirAnswer answer) => request.Headers.IfNoneMatch.Count > 0
+        ? answer.ETag is not null && EntityTagHeaderValue.TryParseList(request.Headers.IfNoneMatch, out var known)
+            && EntityTagHeaderValue.TryParse(answer.ETag, out var ours)
+            && known.Any(theirs => theirs.Tag == "*" || theirs.Compare(ours, useStrongComparison: false))
+        : answer.LastModified is { } modified && request.Headers.IfModifiedSince.Count > 0
+            && request.GetTypedHeaders().IfModifiedSince is { } since && modified.ToUnixTimeSeconds() <= since.ToUnixTimeSeconds();
 }
