@@ -1,4 +1,5 @@
 using System.Collections.Frozen;
+using System.Globalization;
 using System.Text;
 using EhrGrains.Fhir.V2.Compiling;
 using EhrGrains.Hl7v2.Messages;
@@ -31,6 +32,7 @@ internal static class Conversions
         new("spaced", static (value, _, _) => Spaced(value)),
         new("base64", static (value, _, _) => DataOf(value)),
         new("media-type", static (value, _, _) => MediaTypeOf(value)),
+        new("offset-minutes", static (value, _, _) => OffsetMinutesOf(value)),
         new("name", static (value, _, _) => NameOf(new Xpn(value))),
     }.ToFrozenDictionary(conversion => conversion.Name, StringComparer.Ordinal);
 
@@ -48,6 +50,22 @@ internal static class Conversions
         }
 
         return string.Join(' ', words.ToString().Split(' ', StringSplitOptions.RemoveEmptyEntries)) is { Length: > 0 } text ? text : null;
+    }
+
+    // How long before or after an event (RPT.9, in the unit of RPT.10), in minutes as FHIR has it.
+    private static string? OffsetMinutesOf(Hl7Value value)
+    {
+        var minutes = value.Component(10).Subcomponent(1).GetString().Trim() switch
+        {
+            "s" or "sec" => 1m / 60,
+            "min" => 1m,
+            "h" or "hr" => 60m,
+            "d" or "day" => 1440m,
+            _ => 0m,
+        };
+        return minutes > 0 && value.Component(9).TryReadNumber(out var offset) && offset * minutes is > 0 and < int.MaxValue and var whole
+            ? decimal.Round(whole).ToString("0", CultureInfo.InvariantCulture)
+            : null;
     }
 
     // The data of an ED, or a text, as FHIR wants it: in base64 (HL7 v2.5.1 §2.A.24, ED.4: A, Hex, Base64).
