@@ -92,7 +92,7 @@ internal sealed partial class MappingRun
                     var own = pool.Take(name, name.Type, found, null, 0);
                     own.Text = url;
                     found.Insert(own);
-                    own.Keep();
+                    own.KeepUrl();
                 }
             }
 

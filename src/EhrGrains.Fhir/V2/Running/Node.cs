@@ -137,6 +137,9 @@ internal sealed class Node
         }
     }
 
+    /// <summary>Marks the URL of an extension, which does not make the extension wanted.</summary>
+    internal void KeepUrl() => IsKept = true;
+
     internal void Drop() => (IsKept, HasContent) = (false, false);
 
     /// <summary>Takes over the elements of another that this one has not: two fields said of the same thing. A list is taken whole.</summary>
