@@ -1,5 +1,6 @@
 using EhrGrains.Connect;
 using EhrGrains.Silo.Admin;
+using EhrGrains.Silo.Changes;
 using EhrGrains.Silo.Configuration;
 using EhrGrains.Silo.Feeds;
 using EhrGrains.Silo.Gateway;
@@ -49,6 +50,8 @@ public static class SiloHost
         var app = builder.Build();
         app.UseGateway(options);
         app.MapFhir();
+        app.MapSubscriptions();
+        app.MapChanges();
         app.MapSmartConfiguration();
         app.MapTenantKeys();
         app.MapAdmin();

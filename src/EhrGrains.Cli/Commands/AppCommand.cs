@@ -110,7 +110,7 @@ internal static class AppCommand
             ShowSpec);
     }
 
-    // The one command that prints a secret, because that is what it is for: a bearer token of minutes, for curl.
+    // Prints a secret, because that is what it is for: a bearer token of minutes, for curl.
     private static Verb Token() => new Verb("token", "Prints an access token of the context's app, for use with curl; it ends within minutes.").Answers(
         async run =>
         {

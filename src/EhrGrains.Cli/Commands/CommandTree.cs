@@ -26,6 +26,7 @@ internal static class CommandTree
             BudgetCommand.Build(),
             FeedCommand.Build(),
             OutboundCommand.Build(),
+            WebhookCommand.Build(),
             Hl7Command.Build(),
             TokenCommand.Build(),
             ContextCommand.Build(),

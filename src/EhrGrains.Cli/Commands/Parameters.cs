@@ -2,6 +2,7 @@ using System.CommandLine;
 using EhrGrains.Contracts.Apps;
 using EhrGrains.Contracts.Feeds;
 using EhrGrains.Contracts.Tenants;
+using EhrGrains.Contracts.Webhooks;
 
 namespace EhrGrains.Cli.Commands;
 
@@ -47,6 +48,20 @@ internal static class Parameters
             }
 
             return feed;
+        },
+    };
+
+    internal static Argument<WebhookId> Webhook() => new("WEBHOOK")
+    {
+        Description = "The webhook's id within the tenant.",
+        CustomParser = result =>
+        {
+            if (!WebhookId.TryParse(result.Tokens[0].Value, out var webhook))
+            {
+                result.AddError("WEBHOOK has 1 to 63 characters: a-z, 0-9 and '-', starting with a letter.");
+            }
+
+            return webhook;
         },
     };
 

@@ -10,6 +10,7 @@ using EhrGrains.Contracts.Feeds;
 using EhrGrains.Contracts.Query;
 using EhrGrains.Contracts.Tenants;
 using EhrGrains.Contracts.Tokens;
+using EhrGrains.Contracts.Webhooks;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -101,6 +102,12 @@ public sealed class ClusterConnection : IAsyncDisposable
 
     /// <summary>An outbound feed.</summary>
     public IMllpSenderGrain Outbound(TenantId tenant, FeedId feed) => grains.GetGrain<IMllpSenderGrain>(GrainKeys.Feed(tenant, feed));
+
+    /// <summary>A webhook.</summary>
+    public IWebhookGrain Webhook(TenantId tenant, WebhookId webhook) => grains.GetGrain<IWebhookGrain>(GrainKeys.Webhook(tenant, webhook));
+
+    /// <summary>The webhooks of a tenant.</summary>
+    public IWebhooksGrain Webhooks(TenantId tenant) => grains.GetGrain<IWebhooksGrain>(GrainKeys.Tenant(tenant));
 
     /// <summary>An app's registration.</summary>
     public IAppGrain App(AppId app) => grains.GetGrain<IAppGrain>(GrainKeys.App(app));

@@ -61,6 +61,10 @@ public sealed record WebhookSpec
     [Id(6)]
     public string? FhirBase { get; init; }
 
+    /// <summary>What it is for; at most 200 characters.</summary>
+    [Id(7)]
+    public string Description { get; init; } = "";
+
     /// <inheritdoc/>
     public override string ToString() => $"WebhookSpec of {App}";
 }

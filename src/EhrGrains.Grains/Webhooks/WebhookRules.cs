@@ -12,6 +12,7 @@ internal static class WebhookRules
     internal const int HeadersMax = 10;
     private const int UrlLengthMax = 2_048;
     private const int HeaderLengthMax = 2_048;
+    private const int DescriptionLengthMax = 200;
 
     private static readonly HashSet<string> OurHeaders = new(StringComparer.OrdinalIgnoreCase)
     {
@@ -37,6 +38,11 @@ internal static class WebhookRules
         if (spec.Patients.Length > WebhookSpec.FilterMax || !spec.Patients.All(patient => PatientId.TryParse(patient, out _)))
         {
             yield return new("EHR-WHK-003", "patients", $"Give at most {WebhookSpec.FilterMax} ids of patients' records.");
+        }
+
+        if (spec.Description.Length > DescriptionLengthMax || spec.Description.Any(char.IsControl))
+        {
+            yield return new("EHR-WHK-004", "description", $"Give at most {DescriptionLengthMax} characters, no control characters, no patient data.");
         }
     }
 

@@ -56,6 +56,7 @@ internal sealed class WebhookSender(EgressClients clients, IOptions<WebhookOptio
     private const int AnswerBytesMax = 4_096;
     private static readonly string Agent = $"EhrGrains/{typeof(WebhookSender).Assembly.GetName().Version!.ToString(3)}";
 
+    private readonly string[] networks = [.. options.Value.PrivateNetworks];
     private readonly string? trusted = options.Value.TrustedCertificates is { } file ? File.ReadAllText(file) : null;
 
     internal async Task<DeliveryAnswer> SendAsync(TenantId tenant, WebhookData webhook, Delivery delivery, CancellationToken cancellationToken)
@@ -76,7 +77,7 @@ internal sealed class WebhookSender(EgressClients clients, IOptions<WebhookOptio
         try
         {
             using var request = Write(webhook, delivery);
-            var client = clients.ForWebhooks(tenant, options.Value.PrivateNetworks, trusted);
+            var client = clients.ForWebhooks(tenant, networks, trusted);
             using var response = await client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, deadline);
             var body = await ReadAsync(response.Content, deadline);
             var verdict = response.IsSuccessStatusCode

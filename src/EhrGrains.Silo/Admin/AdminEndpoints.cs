@@ -41,6 +41,7 @@ internal static class AdminEndpoints
         MapGrants(admin.MapGroup("/tenants/{tenant}/grants").WithTags("Grants"));
         MapAudit(admin.MapGroup("/tenants/{tenant}").WithTags("Audit"));
         admin.MapGroup("/tenants/{tenant}/feeds").WithTags("Feeds").MapFeeds();
+        admin.MapGroup("/tenants/{tenant}/webhooks").WithTags("Webhooks").MapWebhooks();
         MapApps(admin.MapGroup("/apps").WithTags("Apps"));
     }
 

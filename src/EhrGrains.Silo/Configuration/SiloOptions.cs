@@ -3,6 +3,7 @@ using EhrGrains.Connect;
 using EhrGrains.Connect.Mllp;
 using EhrGrains.Grains.Callers;
 using EhrGrains.Grains.Credentials;
+using EhrGrains.Grains.Webhooks;
 using EhrGrains.Storage.Databases;
 using Microsoft.Extensions.Options;
 
@@ -79,6 +80,9 @@ public sealed class SiloOptions
     /// <summary>How credentials are rotated.</summary>
     [ValidateObjectMembers]
     public CredentialOptions Credentials { get; set; } = new();
+
+    /// <summary>Where webhooks may be delivered.</summary>
+    public WebhookOptions Webhooks { get; set; } = new();
 }
 
 /// <summary>HTTP settings.</summary>

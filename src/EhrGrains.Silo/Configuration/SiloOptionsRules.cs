@@ -1,5 +1,6 @@
 using System.Net;
 using EhrGrains.Contracts.Apps;
+using EhrGrains.Grains.Webhooks;
 using EhrGrains.Storage.Databases;
 using Microsoft.Extensions.Options;
 
@@ -21,9 +22,22 @@ internal sealed class SiloOptionsRules : IValidateOptions<SiloOptions>
         string[] failures =
         [
             .. ByMode(options), .. Http(options.Http), .. Endpoints(options), .. Tls(options.Tls), .. Mllp(options.Mllp), .. Auth(options),
-            .. Environment(),
+            .. Webhooks(options.Webhooks), .. Environment(),
         ];
         return failures.Length == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(failures);
+    }
+
+    private static IEnumerable<string> Webhooks(WebhookOptions webhooks)
+    {
+        if (!webhooks.PrivateNetworks.All(network => IPNetwork.TryParse(network, out _)))
+        {
+            yield return "Webhooks:PrivateNetworks must be CIDR ranges, for example 10.20.0.0/16.";
+        }
+
+        if (webhooks.TrustedCertificates is { } file && !File.Exists(file))
+        {
+            yield return "Webhooks:TrustedCertificates names a file that does not exist.";
+        }
     }
 
     private static IEnumerable<string> ByMode(SiloOptions options)
