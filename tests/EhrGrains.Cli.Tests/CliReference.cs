@@ -104,7 +104,7 @@ internal static class CliReference
             return $"{TypeName(inner, types)}?";
         }
 
-        if (type.IsArray || (type.IsGenericType && type.GetGenericTypeDefinition() == typeof(List<>)))
+        if (type.IsArray || (type.IsGenericType && type.GetGenericArguments().Length == 1))
         {
             return $"{TypeName(type.GetElementType() ?? type.GetGenericArguments()[0], types)}[]";
         }
