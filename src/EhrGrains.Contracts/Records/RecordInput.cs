@@ -25,14 +25,17 @@ public enum ChangeKind
 /// <summary>Where what a record holds came from.</summary>
 /// <param name="Name"><c>{feed}</c> for a message of an inbound feed, <c>fhir</c> for what the EHR answered, else a word of our own.</param>
 /// <param name="Position">The message's position in the feed's journal; 0 where there are no positions.</param>
+/// <param name="Settled">
+/// All messages of the feed up to this position were processed before: only of later ones does a record have to know one by one which it has.
+/// </param>
 [GenerateSerializer, Immutable, Alias("ehr.RecordSource")]
-public readonly record struct RecordSource([property: Id(0)] string Name, [property: Id(1)] long Position)
+public readonly record struct RecordSource([property: Id(0)] string Name, [property: Id(1)] long Position, [property: Id(2)] long Settled = 0)
 {
     /// <summary>The source of what the EHR's FHIR server answered.</summary>
     public static RecordSource Fhir => new("fhir", 0);
 
     /// <summary>A message of a feed.</summary>
-    public static RecordSource Of(FeedId feed, long position) => new(feed.Value, position);
+    public static RecordSource Of(FeedId feed, long position, long settled) => new(feed.Value, position, settled);
 
     /// <summary>As it is stored and shown: <c>{feed}/{position}</c> or the name alone.</summary>
     public override string ToString() => Position == 0 ? Name : $"{Name}/{Position}";
@@ -58,7 +61,7 @@ public sealed record RecordResource(
 [GenerateSerializer, Immutable, Alias("ehr.RecordInput")]
 public sealed record RecordInput
 {
-    /// <summary>Where it came from. What a record has taken from a feed up to a position it does not take again.</summary>
+    /// <summary>Where it came from. A message that a record has taken it does not take again.</summary>
     [Id(0)]
     public required RecordSource Source { get; init; }
 

@@ -222,7 +222,7 @@ internal sealed partial class MllpConnectionGrain(
 
     private async Task<MappedBatch> MapAsync(IReadOnlyList<JournalEntry> entries, TenantSnapshot tenant, bool late)
     {
-        var job = await mapping.PrepareAsync(Tenant, Feed, sites.Of(Tenant, tenant), late, stopping.Token);
+        var job = await mapping.PrepareAsync(Tenant, Feed, sites.Of(Tenant, tenant), turn!.Reached, late, stopping.Token);
         return await mapping.ApplyAsync(job, entries, stopping.Token);
     }
 
@@ -280,7 +280,7 @@ internal sealed partial class MllpConnectionGrain(
             throw Fenced();
         }
 
-        turn = turn! with { Position = commit.Position, Tries = 0 };
+        turn = turn! with { Position = commit.Position, Reached = Math.Max(turn.Reached, commit.Position), Tries = 0 };
     }
 
     private ProblemException Fenced()

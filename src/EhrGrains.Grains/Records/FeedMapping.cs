@@ -12,7 +12,7 @@ using Microsoft.Extensions.Logging;
 namespace EhrGrains.Grains.Records;
 
 /// <summary>What became of messages that were to be mapped.</summary>
-/// <param name="Applied">How many, from the first on, are in the records, as far as they could be mapped.</param>
+/// <param name="Applied">How many, from the first on, are in the records, as far as they could be mapped; there may be more to do.</param>
 /// <param name="Written">Versions that were written.</param>
 /// <param name="Exceptions">What could not be mapped as it should.</param>
 /// <param name="Failure">Why the message after those cannot be mapped at all; null: all were.</param>
@@ -23,8 +23,13 @@ internal sealed record MappedBatch(int Applied, int Written, IReadOnlyList<Mappi
 /// <param name="Feed">The feed.</param>
 /// <param name="Mapping">The tenant's mapping.</param>
 /// <param name="Identity">Makes the tenant's ids.</param>
+/// <param name="Settled">Up to where all messages of the feed were processed before.</param>
 /// <param name="Late">Whether they may be older than what the records have (<see cref="RecordInput.Late"/>).</param>
-internal sealed record MappingJob(TenantId Tenant, FeedId Feed, V2Mapping Mapping, ResourceIdentity Identity, bool Late);
+internal sealed record MappingJob(TenantId Tenant, FeedId Feed, V2Mapping Mapping, ResourceIdentity Identity, long Settled, bool Late)
+{
+    /// <summary>What a record is told of where something came from.</summary>
+    internal RecordSource SourceOf(JournalEntry entry) => RecordSource.Of(Feed, entry.Position, Settled);
+}
 
 /// <summary>
 /// Takes messages of a feed into patient records, in order of each patient: what is about one patient each goes on beside the other
@@ -40,13 +45,17 @@ internal sealed partial class FeedMapping(
     private const int MovesMax = 16;
 
     /// <summary>What is needed to map messages of a feed now.</summary>
-    internal async Task<MappingJob> PrepareAsync(TenantId tenant, FeedId feed, V2Mapping mapping, bool late, CancellationToken cancellationToken)
+    internal async Task<MappingJob> PrepareAsync(
+        TenantId tenant, FeedId feed, V2Mapping mapping, long settled, bool late, CancellationToken cancellationToken)
     {
         var key = await keys.DeriveAsync(tenant.Value, KeyClass.Identity, cancellationToken);
-        return new MappingJob(tenant, feed, mapping, new ResourceIdentity(key), late);
+        return new MappingJob(tenant, feed, mapping, new ResourceIdentity(key), settled, late);
     }
 
-    /// <summary>Maps messages that can be read, and commits what they say to the records.</summary>
+    /// <summary>
+    /// Maps messages that can be read, and commits what they say to the records: those up to the next barrier, or the barrier that comes
+    /// first. The caller commits the position before it goes on, so that what a crash makes be done again never reaches back over a barrier.
+    /// </summary>
     internal async Task<MappedBatch> ApplyAsync(MappingJob job, IReadOnlyList<JournalEntry> entries, CancellationToken cancellationToken)
     {
         using var message = new Hl7Message();
@@ -62,31 +71,29 @@ internal sealed partial class FeedMapping(
                 continue;
             }
 
-            if (!await ApplyRunAsync(job, run, message, batch, cancellationToken)
-                || !await ApplyBarrierAsync(job, new MentionedEntry(entry, mentions), message, batch, cancellationToken))
+            if (run.Count == 0)
             {
-                return batch.Result();
+                await ApplyBarrierAsync(job, new MentionedEntry(entry, mentions), message, batch, cancellationToken);
             }
 
-            run.Clear();
+            break;
         }
 
-        await ApplyRunAsync(job, run, message, batch, cancellationToken);
+        if (run.Count > 0)
+        {
+            await ApplyRunAsync(job, run, message, batch, cancellationToken);
+        }
+
         return batch.Result();
     }
 
     /// <summary>Whether nothing may overtake a message: it is about several patients, or changes who is who.</summary>
     internal static bool IsBarrier(PatientMentions mentions) => mentions.Event != PatientEvent.Update || mentions.Patients.Count > 1;
 
-    /// <summary>Messages about one patient each; false when one cannot be mapped: those before it are applied.</summary>
-    private async Task<bool> ApplyRunAsync(
+    /// <summary>Messages about one patient each, up to the first that cannot be mapped.</summary>
+    private async Task ApplyRunAsync(
         MappingJob job, List<MentionedEntry> run, Hl7Message message, BatchTally batch, CancellationToken cancellationToken)
     {
-        if (run.Count == 0)
-        {
-            return true;
-        }
-
         var matches = await matching.ResolveAsync(
             job.Tenant, job.Feed, [.. run.Select(item => item.Mentions.Patients.Count == 0 ? NoOne : item.Mentions.Patients[0])], job.Identity, cancellationToken);
         var byPatient = new Dictionary<PatientId, List<(MentionedEntry Item, RecordInput Input)>>();
@@ -117,7 +124,6 @@ internal sealed partial class FeedMapping(
         await Task.WhenAll(byPatient.Select(async patient =>
             batch.Write(await GiveAsync(job, patient.Key, patient.Value, cancellationToken))));
         batch.Applied += done;
-        return done == run.Count;
     }
 
     /// <summary>Gives inputs to a record, and to the one that it was merged into if it says so.</summary>
@@ -137,7 +143,6 @@ internal sealed partial class FeedMapping(
             for (var i = 0; i < items.Count; i++)
             {
                 var item = items[i].Item;
-                await matching.ForgetAsync(job.Tenant, job.Feed, item.Mentions.Patients[0].Identifiers, cancellationToken);
                 Read(message, item.Entry);
                 var mapped = job.Mapping.Map(message, Context(job, item.Entry, [patient.Value]));
                 items[i] = (item, Input(job, item.Entry, mapped, 0));
@@ -148,7 +153,7 @@ internal sealed partial class FeedMapping(
     }
 
     /// <summary>A message that touches several patients, or their identity.</summary>
-    private async Task<bool> ApplyBarrierAsync(
+    private async Task ApplyBarrierAsync(
         MappingJob job, MentionedEntry item, Hl7Message message, BatchTally batch, CancellationToken cancellationToken)
     {
         var before = await merges.BeforeAsync(job, item, cancellationToken);
@@ -159,14 +164,14 @@ internal sealed partial class FeedMapping(
         {
             batch.Add(Exception(job, item.Entry, NoIdentifier, "PID-3", "A patient of the message has no identifier. It is in the journal only."));
             batch.Applied++;
-            return true;
+            return;
         }
 
         Read(message, item.Entry);
         var patients = Array.ConvertAll(matches, match => match.Patient!.Value);
         if (TryMap(job, item.Entry, message, Array.ConvertAll(patients, patient => patient.Value), batch) is not { } mapped)
         {
-            return false;
+            return;
         }
 
         // What moves must have moved before the message lays over it what it says.
@@ -185,7 +190,6 @@ internal sealed partial class FeedMapping(
         refusals = [.. refusals, .. await merges.AfterAsync(job, item, patients, cancellationToken)];
         batch.AddAll(refusals.Select(refusal => Exception(job, item.Entry, refusal.Kind, refusal.Location, refusal.Message)));
         batch.Applied++;
-        return true;
     }
 
     /// <summary>Maps a message; null when that fails, which no message should achieve.</summary>
@@ -231,12 +235,12 @@ internal sealed partial class FeedMapping(
     }
 
     private static MappingContext Context(MappingJob job, JournalEntry entry, IReadOnlyList<string> patients) =>
-        new(job.Identity, patients, RecordSource.Of(job.Feed, entry.Position).ToString(), entry.ReceivedAt);
+        new(job.Identity, patients, job.SourceOf(entry).ToString(), entry.ReceivedAt);
 
     /// <summary>What a message says about the patients at some positions; what is about the message itself stays in the journal.</summary>
     private static RecordInput Input(MappingJob job, JournalEntry entry, MappedMessage mapped, params int[] positions) => new()
     {
-        Source = RecordSource.Of(job.Feed, entry.Position),
+        Source = job.SourceOf(entry),
         Late = job.Late,
         Resources =
         [

@@ -77,7 +77,7 @@ internal sealed class MergeEvents(PatientMatching matching, IGrainFactory grains
                 .. mapped.Resources.Where(resource => resource.Patient == index && resource.Type is "Encounter" or "Account")
                     .Select(resource => new RecordKey(resource.Type, resource.Id)),
             ];
-            await TryAsync(refusals, "PV1-19", Record(job, patients[index]).TakeAsync(from.Value.Current, roots, SourceOf(job, item), cancellationToken));
+            await TryAsync(refusals, "PV1-19", Record(job, patients[index]).TakeAsync(from.Value.Current, roots, job.SourceOf(item.Entry), cancellationToken));
         }
 
         return refusals;
@@ -108,7 +108,7 @@ internal sealed class MergeEvents(PatientMatching matching, IGrainFactory grains
                 await TryAsync(
                     refusals,
                     "PID-3",
-                    Record(job, patients[0]).LinkAsync(patients[1], item.Mentions.Event == PatientEvent.Link, SourceOf(job, item), cancellationToken));
+                    Record(job, patients[0]).LinkAsync(patients[1], item.Mentions.Event == PatientEvent.Link, job.SourceOf(item.Entry), cancellationToken));
                 break;
             case PatientEvent.Delete:
                 refusals.Add(new(DeletionAsked, "EVN-1", "The hospital asks to delete this person. Nothing was deleted: an operator decides."));
@@ -128,8 +128,7 @@ internal sealed class MergeEvents(PatientMatching matching, IGrainFactory grains
             return;
         }
 
-        await TryAsync(refusals, "MRG-1", Record(job, survivor).MergeAsync(prior.Value.Bound, SourceOf(job, item), job.Late, cancellationToken));
-        await matching.ForgetAsync(job.Tenant, job.Feed, mention.Prior, cancellationToken);
+        await TryAsync(refusals, "MRG-1", Record(job, survivor).MergeAsync(prior.Value.Bound, job.SourceOf(item.Entry), job.Late, cancellationToken));
     }
 
     private static async Task TryAsync(List<MergeRefusal> refusals, string location, Task command)
@@ -143,8 +142,6 @@ internal sealed class MergeEvents(PatientMatching matching, IGrainFactory grains
             refusals.Add(new(e.Kind == ProblemKind.NotFound ? Unknown : Refused, location, e.Problems[0].Message));
         }
     }
-
-    private static RecordSource SourceOf(MappingJob job, MentionedEntry item) => RecordSource.Of(job.Feed, item.Entry.Position);
 
     private IPatientRecordGrain Record(MappingJob job, PatientId patient) =>
         grains.GetGrain<IPatientRecordGrain>(GrainKeys.Patient(job.Tenant, patient));

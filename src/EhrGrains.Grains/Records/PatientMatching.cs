@@ -55,11 +55,6 @@ internal sealed class PatientMatching(PatientIdentities identities)
         TenantId tenant, FeedId feed, IReadOnlyList<MentionedIdentifier> identifiers, PatientId patient, CancellationToken cancellationToken) =>
         identities.RebindAsync(tenant, [.. Texts(identifiers, feed).Select(text => (text, patient))], cancellationToken);
 
-    /// <summary>A record has moved: what this silo holds of its identifiers is old.</summary>
-    internal Task ForgetAsync(
-        TenantId tenant, FeedId feed, IEnumerable<MentionedIdentifier> identifiers, CancellationToken cancellationToken) =>
-        identities.ForgetAsync(tenant, Texts([.. identifiers], feed), cancellationToken);
-
     /// <summary>The identifiers that count, best first, made unambiguous over the tenant.</summary>
     internal static string[] Texts(IReadOnlyList<MentionedIdentifier> identifiers, FeedId feed)
     {

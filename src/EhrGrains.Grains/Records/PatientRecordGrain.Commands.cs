@@ -21,7 +21,7 @@ internal sealed partial class PatientRecordGrain
                 MergedInto = head.MergedInto,
                 Resources = (await store.CountAsync(Tenant, Patient, cancellationToken)).ToDictionary(type => type.Type, type => type.Count),
                 Bytes = head.Bytes,
-                Sources = head.Marks.ToDictionary(),
+                Sources = head.Marks.ToDictionary(mark => mark.Key, mark => mark.Value[^1]),
             };
     }
 

@@ -24,7 +24,7 @@ internal sealed partial class PatientRecordGrain
             (other, self) =>
             {
                 var head = other.State.Head;
-                if (head.MergedBy == source.ToString() || (!late && head.Marks.GetValueOrDefault(source.Name) >= source.Position))
+                if (head.MergedBy == source.ToString() || (!late && RecordMarks.Has(head.Marks, source)))
                 {
                     return false;
                 }
@@ -32,6 +32,7 @@ internal sealed partial class PatientRecordGrain
                 Check(head, self.State.Head);
                 RecordMoves.Merge(other.State, other.Draft, self.State, self.Draft, source);
                 other.Draft.TryMark(source);
+                self.Draft.TakeMarks(head.Marks);
                 return true;
             },
             head => head with { MergedInto = Patient, MergedBy = source.ToString() },
@@ -118,12 +119,8 @@ internal sealed partial class PatientRecordGrain
             var (mine, theirs) = (new RecordDraft(state, time.GetUtcNow()), new RecordDraft(other, time.GetUtcNow()));
             var moved = (await store.ListMovedAsync(Tenant, survivor, state.Head.MergedBy!, cancellationToken)).ToHashSet();
             var before = await BeforeAsync(state, moved, cancellationToken);
-            foreach (var (feed, position) in other.Head.Marks)
-            {
-                // What the survivor took of this patient's messages meanwhile is not to be taken again here.
-                mine.TryMark(new RecordSource(feed, position));
-            }
-
+            // What the survivor took of this patient's messages meanwhile is not to be taken again here.
+            mine.TakeMarks(other.Head.Marks);
             RecordMoves.Unmerge(state, mine, other, theirs, moved, before, source);
             var head = mine.Head() with { MergedInto = null, MergedBy = null };
             if (await CommitAsync([(state, mine, head), (other, theirs, theirs.Head())], cancellationToken))

@@ -14,7 +14,7 @@ internal sealed class RecordDraft(RecordState state, DateTimeOffset now)
 {
     private readonly Dictionary<RecordKey, ChartResource> latest = [];
     private readonly List<ChartWrite> writes = [];
-    private readonly Dictionary<string, long> marks = new(state.Head.Marks, StringComparer.Ordinal);
+    private readonly Dictionary<string, long[]> marks = new(state.Head.Marks, StringComparer.Ordinal);
     private bool marked;
     private long resources = state.Head.Resources;
     private long bytes = state.Head.Bytes;
@@ -67,7 +67,7 @@ internal sealed class RecordDraft(RecordState state, DateTimeOffset now)
         }
     }
 
-    /// <summary>Takes a source's position; false when the record has taken that or a later one.</summary>
+    /// <summary>Takes note of a message; false when the record has taken it before.</summary>
     internal bool TryMark(RecordSource source)
     {
         if (source.Position == 0)
@@ -75,14 +75,22 @@ internal sealed class RecordDraft(RecordState state, DateTimeOffset now)
             return true;
         }
 
-        if (marks.GetValueOrDefault(source.Name) >= source.Position)
+        if (RecordMarks.Has(marks, source))
         {
             return false;
         }
 
-        marks[source.Name] = source.Position;
-        marked = true;
-        return true;
+        marks[source.Name] = RecordMarks.With(marks.GetValueOrDefault(source.Name), source);
+        return marked = true;
+    }
+
+    /// <summary>Takes note of what another record has taken, which becomes this one's.</summary>
+    internal void TakeMarks(IReadOnlyDictionary<string, long[]> others)
+    {
+        foreach (var (feed, positions) in others)
+        {
+            marks[feed] = RecordMarks.Union(marks.GetValueOrDefault(feed), positions);
+        }
     }
 
     /// <summary>Puts a resource as it is; its versions go on where they were, here or where it comes from.</summary>

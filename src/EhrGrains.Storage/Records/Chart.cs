@@ -7,7 +7,7 @@ namespace EhrGrains.Storage.Records;
 /// <param name="Patient">Whose.</param>
 /// <param name="Version">Counts its commits; 0: it has none yet.</param>
 /// <param name="At">When it was written last.</param>
-/// <param name="Marks">How far each feed was taken, by feed.</param>
+/// <param name="Marks">Positions of messages that it has taken, by feed and ascending: all up to the first one, and the others that are named.</param>
 /// <param name="MergedInto">The record that it was merged into; null: it stands for itself.</param>
 /// <param name="MergedBy">The source of that merge.</param>
 /// <param name="Resources">Current resources.</param>
@@ -16,7 +16,7 @@ public sealed record ChartHead(
     PatientId Patient,
     long Version,
     DateTimeOffset At,
-    IReadOnlyDictionary<string, long> Marks,
+    IReadOnlyDictionary<string, long[]> Marks,
     PatientId? MergedInto,
     string? MergedBy,
     long Resources,
@@ -24,7 +24,7 @@ public sealed record ChartHead(
 {
     /// <summary>A record that does not exist yet.</summary>
     public static ChartHead New(PatientId patient) =>
-        new(patient, 0, DateTimeOffset.UnixEpoch, new Dictionary<string, long>(), null, null, 0, 0);
+        new(patient, 0, DateTimeOffset.UnixEpoch, new Dictionary<string, long[]>(), null, null, 0, 0);
 }
 
 /// <summary>A version of a resource.</summary>

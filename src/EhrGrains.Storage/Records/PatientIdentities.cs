@@ -3,71 +3,54 @@ using EhrGrains.Contracts.Records;
 using EhrGrains.Contracts.Tenants;
 using EhrGrains.Storage.Databases;
 using EhrGrains.Storage.Keys;
-using Microsoft.Extensions.Caching.Memory;
 
 namespace EhrGrains.Storage.Records;
 
 /// <summary>Whose an identifier is.</summary>
 /// <param name="Bound">The record that it was given to.</param>
-/// <param name="Current">The record that this one was merged into, as far as is known here; else the same.</param>
+/// <param name="Current">The record that this one was merged into, and that one in turn; else the same.</param>
 public readonly record struct IdentifierOwner(PatientId Bound, PatientId Current);
 
 /// <summary>
 /// Whose an identifier is, over a tenant. Identifiers are texts that the caller makes unambiguous (namespace and value); only keyed hashes
-/// of them are stored. Thread-safe.
+/// of them are stored. Nothing is held in memory: whoever batches asks once a batch, and an answer that was true a minute ago would let two
+/// batches believe in two patients where a merge has made one. Thread-safe.
 /// </summary>
-public sealed class PatientIdentities : IDisposable
+public sealed class PatientIdentities(Database database, KeyRing keys)
 {
-    /// <summary>Identifiers held in memory, about 200 bytes each: those of the patients that messages are about now.</summary>
-    private const int HeldMax = 100_000;
-
     private const string Purpose = "patient_identifier";
-    private static readonly TimeSpan KeepFor = TimeSpan.FromMinutes(10);
 
-    private readonly MemoryCache held = new(new MemoryCacheOptions { SizeLimit = HeldMax });
-    private readonly Database database;
-    private readonly BlindIndex blind;
+    /// <summary>Merges that are followed, one after the other.</summary>
+    private const int MergesMax = 100;
 
-    /// <summary>Creates it over its database.</summary>
-    public PatientIdentities(Database database, KeyRing keys)
-    {
-        this.database = database;
-        blind = new BlindIndex(keys);
-    }
+    private readonly BlindIndex blind = new(keys);
 
-    /// <summary>
-    /// Whose each identifier is; null where it is unknown. Whether a record was merged may be heard of late here: the record itself
-    /// knows for sure, and says so when something is given to it.
-    /// </summary>
+    /// <summary>Whose each identifier is; null where it is unknown.</summary>
     public async Task<IdentifierOwner?[]> FindAsync(TenantId tenant, IReadOnlyList<string> identifiers, CancellationToken cancellationToken)
     {
+        if (identifiers.Count == 0)
+        {
+            return [];
+        }
+
         var hashes = await blind.OfAsync(tenant, Purpose, identifiers, cancellationToken);
-        var owners = new IdentifierOwner?[hashes.Length];
-        var sought = new RowSet("tenant_id text, blind bytea");
-        var missing = false;
-        for (var i = 0; i < hashes.Length; i++)
+        await using var session = await database.BeginSnapshotAsync(TenantScope.Of(tenant), cancellationToken);
+        var bound = await ReadAsync(session, tenant, hashes, cancellationToken);
+        var current = bound.Values.Distinct().ToDictionary(patient => patient);
+        var open = current.Keys.ToList();
+        for (var i = 0; open.Count > 0 && i < MergesMax; i++)
         {
-            owners[i] = held.TryGetValue(KeyOf(tenant, hashes[i]), out IdentifierOwner owner) ? owner : null;
-            if (owners[i] is null)
+            var merged = await FollowAsync(session, tenant, open, cancellationToken);
+            foreach (var patient in current.Keys.Where(patient => merged.ContainsKey(current[patient])).ToArray())
             {
-                sought.Add(tenant.Value, hashes[i]);
-                missing = true;
+                current[patient] = merged[current[patient]];
             }
+
+            open = [.. merged.Values.Distinct()];
         }
 
-        if (missing)
-        {
-            var found = await ReadAsync(tenant, sought, cancellationToken);
-            for (var i = 0; i < hashes.Length; i++)
-            {
-                if (owners[i] is null && found.TryGetValue(Number(hashes[i]), out var owner))
-                {
-                    owners[i] = held.Set(KeyOf(tenant, hashes[i]), owner, Entry());
-                }
-            }
-        }
-
-        return owners;
+        return Array.ConvertAll(hashes, hash =>
+            bound.TryGetValue(Number(hash), out var patient) ? new IdentifierOwner(patient, current[patient]) : (IdentifierOwner?)null);
     }
 
     /// <summary>Says whose identifiers are that nobody has yet; those that somebody has stay as they are.</summary>
@@ -103,20 +86,7 @@ public sealed class PatientIdentities : IDisposable
             [.. set.InsertInto(
                 database.Kind, "patient_identifiers", "ON CONFLICT (tenant_id, blind) DO UPDATE SET patient = excluded.patient, at_us = excluded.at_us")],
             cancellationToken);
-        await ForgetAsync(tenant, [.. identifiers.Select(i => i.Identifier)], cancellationToken);
     }
-
-    /// <summary>Forgets what is held of identifiers: a record said that it has moved.</summary>
-    public async Task ForgetAsync(TenantId tenant, IReadOnlyList<string> identifiers, CancellationToken cancellationToken)
-    {
-        foreach (var hash in await blind.OfAsync(tenant, Purpose, identifiers, cancellationToken))
-        {
-            held.Remove(KeyOf(tenant, hash));
-        }
-    }
-
-    /// <summary>Forgets what is held in memory.</summary>
-    public void Dispose() => held.Dispose();
 
     private async Task<RowSet> RowsAsync(
         TenantId tenant, IReadOnlyList<(string Identifier, PatientId Patient)> identifiers, CancellationToken cancellationToken)
@@ -132,30 +102,41 @@ public sealed class PatientIdentities : IDisposable
         return set;
     }
 
-    private async Task<Dictionary<UInt128, IdentifierOwner>> ReadAsync(TenantId tenant, RowSet sought, CancellationToken cancellationToken)
+    private async Task<Dictionary<UInt128, PatientId>> ReadAsync(
+        Session session, TenantId tenant, byte[][] hashes, CancellationToken cancellationToken)
     {
-        await using var session = await database.BeginSnapshotAsync(TenantScope.Of(tenant), cancellationToken);
+        var sought = new RowSet("tenant_id text, blind bytea");
+        Array.ForEach(hashes, hash => sought.Add(tenant.Value, hash));
         var rows = await session.ReadAsync(
             [.. sought.Statements(
                 database.Kind,
                 $"""
-                SELECT i.blind, i.patient, coalesce(h.merged_into, i.patient) FROM patient_identifiers i JOIN {sought.Source}
-                  ON i.tenant_id = q.tenant_id COLLATE "C" AND i.blind = q.blind
-                LEFT JOIN record_heads h ON h.tenant_id = i.tenant_id AND h.patient = i.patient
+                SELECT i.blind, i.patient FROM patient_identifiers i JOIN {sought.Source} ON i.tenant_id = q.tenant_id COLLATE "C" AND i.blind = q.blind
                 """,
-                """
-                SELECT i.blind, i.patient, coalesce(h.merged_into, i.patient) FROM patient_identifiers i
-                LEFT JOIN record_heads h ON h.tenant_id = i.tenant_id AND h.patient = i.patient
-                WHERE i.tenant_id = $1 AND i.blind = $2
-                """)],
-            r => (Number((byte[])r.GetValue(0)), new IdentifierOwner(PatientId.Parse(r.GetString(1), null), PatientId.Parse(r.GetString(2), null))),
+                "SELECT blind, patient FROM patient_identifiers WHERE tenant_id = $1 AND blind = $2")],
+            r => (Hash: Number((byte[])r.GetValue(0)), Patient: PatientId.Parse(r.GetString(1), null)),
             cancellationToken);
-        return rows.DistinctBy(row => row.Item1).ToDictionary();
+        return rows.DistinctBy(row => row.Hash).ToDictionary(row => row.Hash, row => row.Patient);
+    }
+
+    /// <summary>Of some records those that were merged, and into which.</summary>
+    private async Task<Dictionary<PatientId, PatientId>> FollowAsync(
+        Session session, TenantId tenant, List<PatientId> patients, CancellationToken cancellationToken)
+    {
+        var sought = new RowSet("tenant_id text, patient text");
+        patients.ForEach(patient => sought.Add(tenant.Value, patient.Value));
+        var rows = await session.ReadAsync(
+            [.. sought.Statements(
+                database.Kind,
+                $"""
+                SELECT h.patient, h.merged_into FROM record_heads h JOIN {sought.Source}
+                  ON h.tenant_id = q.tenant_id COLLATE "C" AND h.patient = q.patient COLLATE "C" WHERE h.merged_into IS NOT NULL
+                """,
+                "SELECT patient, merged_into FROM record_heads WHERE tenant_id = $1 AND patient = $2 AND merged_into IS NOT NULL")],
+            r => (Patient: PatientId.Parse(r.GetString(0), null), Into: PatientId.Parse(r.GetString(1), null)),
+            cancellationToken);
+        return rows.ToDictionary(row => row.Patient, row => row.Into);
     }
 
     private static UInt128 Number(byte[] hash) => BinaryPrimitives.ReadUInt128BigEndian(hash);
-
-    private static (TenantId Tenant, UInt128 Hash) KeyOf(TenantId tenant, byte[] hash) => (tenant, Number(hash));
-
-    private static MemoryCacheEntryOptions Entry() => new() { Size = 1, AbsoluteExpirationRelativeToNow = KeepFor };
 }

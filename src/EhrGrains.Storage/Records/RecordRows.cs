@@ -18,8 +18,8 @@ internal static class RecordRows
     internal static byte[] Place(string patient, string type, string id, long version) =>
         Encoding.UTF8.GetBytes(string.Create(CultureInfo.InvariantCulture, $"record\0{patient}\0{type}\0{id}\0{version}"));
 
-    internal static string Marks(IReadOnlyDictionary<string, long> marks) => string.Join(
-        ' ', marks.OrderBy(mark => mark.Key, StringComparer.Ordinal).Select(mark => string.Create(CultureInfo.InvariantCulture, $"{mark.Key}={mark.Value}")));
+    internal static string Marks(IReadOnlyDictionary<string, long[]> marks) =>
+        string.Join(' ', marks.OrderBy(mark => mark.Key, StringComparer.Ordinal).Select(mark => $"{mark.Key}={string.Join(',', mark.Value)}"));
 
     /// <summary>Reads <see cref="HeadColumns"/>.</summary>
     internal static ChartHead ReadHead(DbDataReader r) => new(
@@ -52,8 +52,11 @@ internal static class RecordRows
                     tenant.Value, KeyClass.Record, row.Content, Place(patient.Value, row.Type, row.Id, row.Version), cancellationToken),
             };
 
-    private static Dictionary<string, long> ReadMarks(string text) => text
+    private static Dictionary<string, long[]> ReadMarks(string text) => text
         .Split(' ', StringSplitOptions.RemoveEmptyEntries)
         .Select(mark => mark.Split('='))
-        .ToDictionary(parts => parts[0], parts => long.Parse(parts[1], CultureInfo.InvariantCulture), StringComparer.Ordinal);
+        .ToDictionary(
+            parts => parts[0],
+            parts => Array.ConvertAll(parts[1].Split(','), position => long.Parse(position, CultureInfo.InvariantCulture)),
+            StringComparer.Ordinal);
 }

@@ -71,7 +71,7 @@ public abstract class PatientRecordTests(GrainCluster fixture)
             new ChartCommit
             {
                 Tenant = tenant,
-                Heads = [behind.Head with { Version = 2, Marks = new Dictionary<string, long> { ["adt"] = 2 } }],
+                Heads = [behind.Head with { Version = 2, Marks = new Dictionary<string, long[]> { ["adt"] = [1, 2] } }],
                 Writes = [new ChartWrite(Id("anna"), behind.Resources[0] with { Version = 2, Source = "adt/2" })],
             },
             Ct);

@@ -1,4 +1,4 @@
--- Where a patient's record stands. version counts its commits and fences them; marks says how far each feed was taken ('adt=17 lab=4');
+-- Where a patient's record stands. version counts its commits and fences them; marks says what was taken of each feed ('lab=4,6': all up to 4, and 6);
 -- resources and bytes are those of its current rows.
 CREATE TABLE record_heads (
   tenant_id   text COLLATE "C" NOT NULL,
