@@ -81,12 +81,9 @@ public static class CapabilityStatements
         json.WriteEndArray();
         json.WriteEndObject();
         json.WriteStartArray("resource"u8);
-        foreach (var (type, rules) in profile.Resources.OrderBy(r => r.Key, StringComparer.Ordinal))
+        foreach (var type in profile.Resources.Keys.Union(RecordCapabilities.Types, StringComparer.Ordinal).Order(StringComparer.Ordinal))
         {
-            if (rules.Read || rules.Search.Count > 0)
-            {
-                WriteResource(json, profile, type, rules, summary);
-            }
+            WriteResource(json, profile, type, profile.Resources.GetValueOrDefault(type), summary);
         }
 
         json.WriteEndArray();
@@ -110,56 +107,93 @@ public static class CapabilityStatements
         json.WriteEndArray();
     }
 
-    private static void WriteResource(Utf8JsonWriter json, VendorProfile profile, string type, ResourceRules rules, bool summary)
+    // What the hospital's EHR takes, and beside it what the patient records do: a parameter of theirs alone says so.
+    private static void WriteResource(Utf8JsonWriter json, VendorProfile profile, string type, ResourceRules? rules, bool summary)
     {
         json.WriteStartObject();
         json.WriteString("type"u8, type);
-        if (!summary && rules.RequiredAnyOf.Count > 0)
+        if (!summary)
         {
-            var combinations = string.Join(", or ", rules.RequiredAnyOf.Select(c => string.Join(" with ", c)));
-            json.WriteString("documentation"u8, $"A search needs {combinations}.");
+            json.WriteString("documentation"u8, DocumentationOf(type, rules));
         }
 
         json.WriteStartArray("interaction"u8);
-        WriteInteraction(json, rules.Read, "read"u8);
-        WriteInteraction(json, rules.Search.Count > 0, "search-type"u8);
+        WriteInteraction(json, "read"u8);
+        WriteInteraction(json, "vread"u8);
+        WriteInteraction(json, "history-instance"u8);
+        WriteInteraction(json, "search-type"u8);
         json.WriteEndArray();
-        if (!summary && rules.Search.Count > 0)
+        json.WriteString("versioning"u8, "versioned"u8);
+        if (!summary)
         {
-            WriteTexts(json, "searchInclude"u8, rules.Include);
-            WriteTexts(json, "searchRevInclude"u8, rules.RevInclude);
-            json.WriteStartArray("searchParam"u8);
-            foreach (var name in rules.Search)
-            {
-                // _include and _revinclude have no type: searchInclude and searchRevInclude say what they take.
-                if (SearchParameterTypes.Find(type, name, profile.Search.OwnParameters) is { } parameterType)
-                {
-                    WriteParameter(json, name, parameterType);
-                }
-            }
+            WriteTexts(json, "searchInclude"u8, [.. (rules?.Include ?? []).Union(RecordCapabilities.IncludesOf(type), StringComparer.Ordinal)]);
+            WriteTexts(json, "searchRevInclude"u8, [.. (rules?.RevInclude ?? []).Union(RecordCapabilities.RevIncludes, StringComparer.Ordinal)]);
+            WriteParameters(json, profile, type, rules);
+        }
 
-            WriteParameter(json, "_count", "number");
+        if (type == "Patient")
+        {
+            json.WriteStartArray("operation"u8);
+            json.WriteStartObject();
+            json.WriteString("name"u8, "everything"u8);
+            json.WriteString("definition"u8, "http://hl7.org/fhir/OperationDefinition/Patient-everything"u8);
+            json.WriteEndObject();
             json.WriteEndArray();
         }
 
         json.WriteEndObject();
     }
 
-    private static void WriteInteraction(Utf8JsonWriter json, bool offered, ReadOnlySpan<byte> code)
+    private static string DocumentationOf(string type, ResourceRules? rules)
     {
-        if (offered)
-        {
-            json.WriteStartObject();
-            json.WriteString("code"u8, code);
-            json.WriteEndObject();
-        }
+        var ehr = rules is null ? "The hospital's EHR is not asked for it."
+            : rules.RequiredAnyOf.Count == 0 ? "Asked of the hospital's EHR unless Cache-Control allows a copy."
+            : $"A search of the hospital's EHR needs {string.Join(", or ", rules.RequiredAnyOf.Select(c => string.Join(" with ", c)))}.";
+        return $"{ehr} The patient records answer with Cache-Control max-age or only-if-cached: {RecordCapabilities.NeedsOf(type)}; they alone have versions and history.";
     }
 
-    private static void WriteParameter(Utf8JsonWriter json, string name, string type)
+    private static void WriteParameters(Utf8JsonWriter json, VendorProfile profile, string type, ResourceRules? rules)
+    {
+        json.WriteStartArray("searchParam"u8);
+        var written = new HashSet<string>(StringComparer.Ordinal);
+        foreach (var name in rules?.Search ?? [])
+        {
+            // _include and _revinclude have no type: searchInclude and searchRevInclude say what they take.
+            if (SearchParameterTypes.Find(type, name, profile.Search.OwnParameters) is { } parameterType && written.Add(name))
+            {
+                WriteParameter(json, name, parameterType, null);
+            }
+        }
+
+        WriteParameter(json, "_count", "number", null);
+        foreach (var (name, kind) in RecordCapabilities.ParametersOf(type))
+        {
+            if (written.Add(name))
+            {
+                WriteParameter(json, name, kind, RecordCapabilities.OfRecords);
+            }
+        }
+
+        json.WriteEndArray();
+    }
+
+    private static void WriteInteraction(Utf8JsonWriter json, ReadOnlySpan<byte> code)
+    {
+        json.WriteStartObject();
+        json.WriteString("code"u8, code);
+        json.WriteEndObject();
+    }
+
+    private static void WriteParameter(Utf8JsonWriter json, string name, string type, string? documentation)
     {
         json.WriteStartObject();
         json.WriteString("name"u8, name);
         json.WriteString("type"u8, type);
+        if (documentation is not null)
+        {
+            json.WriteString("documentation"u8, documentation);
+        }
+
         json.WriteEndObject();
     }
 

@@ -62,7 +62,7 @@ public sealed partial class Chart(TimeZoneInfo zone)
     /// <summary>All resources of a type, by id.</summary>
     public IEnumerable<ChartEntry> Of(string type) => shelves.TryGetValue(type, out var shelf) ? shelf.InOrder() : [];
 
-    private Shelf ShelfOf(string type) => shelves.GetValueOrDefault(type) ?? Shelf.Empty;
+    private Shelf ShelfOf(string type) => shelves.GetValueOrDefault(type) ?? new Shelf();
 
     // The columns that a search needs, filled in one pass over the type's resources.
     private Column[] Columns(Shelf shelf, IReadOnlyList<ColumnKey> keys) => shelf.Columns(keys, key => ColumnKinds.Make(key, texts, zone));

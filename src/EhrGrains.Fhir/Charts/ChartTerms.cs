@@ -53,6 +53,11 @@ public static class ChartTerms
     /// <summary>The types that can be searched over a tenant.</summary>
     public static IReadOnlyCollection<string> Types => Parameters.Keys;
 
+    /// <summary>The parameters by which a type is searched over a tenant, with those that are a part of one.</summary>
+    internal static IEnumerable<string> ParametersOf(string type) =>
+        Parameters[type].Concat(PartOf.Where(part => Parameters[type].Contains(part.Value) && SearchDefinitions.Find(type, part.Key) is not null).Select(part => part.Key))
+            .Order(StringComparer.Ordinal);
+
     /// <summary>The terms of a resource, at most 64; none of a type that is not searched over a tenant.</summary>
     public static IReadOnlyList<ChartTerm> Of(string type, ReadOnlyMemory<byte> json)
     {

@@ -5,8 +5,6 @@ namespace EhrGrains.Fhir.Charts;
 /// <summary>The resources of one type: each in a slot of its own, found by id through the slots in order of their ids.</summary>
 internal sealed class Shelf
 {
-    internal static readonly Shelf Empty = new();
-
     private readonly List<int> order = [];
     private readonly Stack<int> free = [];
     private readonly Dictionary<ColumnKey, Column> columns = [];
