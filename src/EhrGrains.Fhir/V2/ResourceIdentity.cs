@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Security.Cryptography;
 using System.Text;
 
@@ -13,6 +14,9 @@ public sealed class ResourceIdentity
     private const int IdBytes = 16;
     private const int IdLength = 26;
     private readonly byte[] key;
+
+    // To make an HMAC of a key costs several times what it costs to use one, and a message has dozens of ids.
+    private readonly ConcurrentBag<IncrementalHash> hashes = [];
 
     /// <summary>Makes ids under <paramref name="key"/>: at least 16 bytes.</summary>
     public ResourceIdentity(ReadOnlySpan<byte> key)
@@ -34,7 +38,14 @@ public sealed class ResourceIdentity
         var bytes = length <= 512 ? stackalloc byte[length] : new byte[length];
         Encoding.UTF8.GetBytes(text, bytes);
         Span<byte> hash = stackalloc byte[HMACSHA256.HashSizeInBytes];
-        HMACSHA256.HashData(key, bytes, hash);
+        if (!hashes.TryTake(out var hmac))
+        {
+            hmac = IncrementalHash.CreateHMAC(HashAlgorithmName.SHA256, key);
+        }
+
+        hmac.AppendData(bytes);
+        hmac.GetHashAndReset(hash);
+        hashes.Add(hmac);
         return ToBase32(hash[..IdBytes]);
     }
 

@@ -6,7 +6,7 @@ namespace EhrGrains.Fhir.V2.Compiling;
 /// <summary>Names of code systems (HL7 table 0396 and what FHIR calls its own) to their URIs.</summary>
 internal sealed class CodeSystemNames(IEnumerable<SystemRule> rules)
 {
-    private const string V2Tables = "http://terminology.hl7.org/CodeSystem/v2-";
+    internal const string V2Tables = "http://terminology.hl7.org/CodeSystem/v2-";
     private readonly FrozenDictionary<string, string> uris =
         rules.GroupBy(rule => rule.Name, StringComparer.OrdinalIgnoreCase)
             .ToFrozenDictionary(group => group.Key, group => group.Last().Uri, StringComparer.OrdinalIgnoreCase);

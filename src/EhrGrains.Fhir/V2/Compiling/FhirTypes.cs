@@ -9,6 +9,8 @@ namespace EhrGrains.Fhir.V2.Compiling;
 /// <summary>An element of a FHIR type, as R4 has it. A choice is an element for each of its types, all of one <see cref="Order"/>.</summary>
 internal sealed class FhirElement(string name, PropertyMapping property, ClassMapping type)
 {
+    private FhirType? own;
+
     internal string Name => name;
 
     /// <summary>Its place among the elements of its type: JSON is written in this order.</summary>
@@ -26,7 +28,8 @@ internal sealed class FhirElement(string name, PropertyMapping property, ClassMa
     /// <summary>The codes that are allowed where a value set is required; null: any.</summary>
     internal FrozenSet<string>? Codes { get; } = CodesOf(property);
 
-    internal FhirType Type => FhirTypes.Of(type);
+    // Types hold each other: a type is looked up when it is first asked for.
+    internal FhirType Type => own ??= FhirTypes.Of(type);
 
     private static FrozenSet<string>? CodesOf(PropertyMapping property)
     {

@@ -87,48 +87,49 @@ internal sealed partial class MappingRun
     }
 
     /// <summary>
-    /// After the map of a coded value: what the table says in the place of the first code. A code that it does not know stays as sent,
-    /// and is an exception unless it is stated to be of a code system that everybody knows.
+    /// After the map of a coded value: what the table says in the place of the codes that it knows. A first code that it does not know
+    /// stays as sent, and is an exception unless it is stated to be of a code system.
     /// </summary>
-    private void Recode(LinePlan line, CodeTable table, Node node, scoped in Frame frame)
+    private void Recode(CodeTable table, Node node, scoped in Frame frame)
     {
-        var sent = CodeOf(frame);
-        if (sent.Length == 0)
+        if (node.Type.Name == "Coding")
+        {
+            RecodeOne(table, node, isFirst: true, frame);
+            return;
+        }
+
+        var isFirst = true;
+        for (var child = node.First; child is not null; child = child.Next)
+        {
+            if (child.Element!.Name == "coding" && child.HasContent)
+            {
+                RecodeOne(table, child, isFirst, frame);
+                isFirst = false;
+            }
+        }
+    }
+
+    private void RecodeOne(CodeTable table, Node coding, bool isFirst, scoped in Frame frame)
+    {
+        if (coding.Find(coding.Type["code"].Order)?.Text is not { } sent)
         {
             return;
         }
 
-        var coding = node.Type.Name == "CodeableConcept" ? FirstCoding(node, sent) : node;
-        if (coding is null)
-        {
-            return;
-        }
-
-        // What a table says of all other codes is nothing about a code of another system.
-        var hasSystem = coding.Find(coding.Type["system"].Order) is not null;
-        if (table.TryFind(sent, out var entry) && !(hasSystem && table.IsOther(sent)))
+        // What a table says of all other codes is nothing about a code of another system; nor is a further code one of the table,
+        // unless it is of a table of the standard.
+        var system = coding.Find(coding.Type["system"].Order)?.Text;
+        var isOfTable = isFirst || system?.StartsWith(CodeSystemNames.V2Tables, StringComparison.Ordinal) == true;
+        if (isOfTable && table.TryFind(sent, out var entry) && !(system is not null && table.IsOther(sent)))
         {
             if (entry.Code is not null)
             {
                 FillCoding(coding, entry, isConstant: false);
             }
         }
-        else if (!hasSystem)
+        else if (isFirst && system is null)
         {
             Report(MappingExceptionKinds.UnknownCode, At(frame.Position, frame.Field), $"Table {table.Name} does not have this code: it stays as sent. Map it in the site layer.");
         }
-    }
-
-    private static Node? FirstCoding(Node concept, string code)
-    {
-        for (var child = concept.First; child is not null; child = child.Next)
-        {
-            if (child.Element!.Name == "coding" && child.Find(child.Type["code"].Order)?.Text == code)
-            {
-                return child;
-            }
-        }
-
-        return null;
     }
 }

@@ -33,14 +33,10 @@ internal sealed partial class MappingRun
                 WriteLink(line, source, ref frame);
                 break;
             case SourceKind.Part:
-                var inner = frame;
-                inner.Value = Part(frame.Value, frame.Depth, source.Component, source.Subcomponent);
-                inner.Depth = DepthOf(frame.Depth, source.Component, source.Subcomponent);
-                Write(line, source, ref inner);
+                WritePart(line, source, frame.Value, frame.Depth, ref frame);
                 break;
             case SourceKind.Segment:
-                var whole = frame;
-                WriteWhole(line, source, ref whole);
+                WriteWhole(line, source, ref frame);
                 break;
             default:
                 RunField(line, source, ref frame);
@@ -73,14 +69,23 @@ internal sealed partial class MappingRun
         return chosen ?? sources[0];
     }
 
+    // A frame is large: it is changed for the line and put back, rather than copied for each.
+    private void WritePart(LinePlan line, SourcePlan source, Hl7Value of, int depth, scoped ref Frame frame)
+    {
+        var valueBefore = frame.Value;
+        var depthBefore = frame.Depth;
+        frame.Value = Part(of, depth, source.Component, source.Subcomponent);
+        frame.Depth = DepthOf(depth, source.Component, source.Subcomponent);
+        Write(line, source, ref frame);
+        frame.Value = valueBefore;
+        frame.Depth = depthBefore;
+    }
+
     private void RunField(LinePlan line, SourcePlan source, scoped ref Frame frame)
     {
-        var inner = frame;
         if (source.Slot == slots[frame.Position] && source.Field == frame.Field)
         {
-            inner.Value = Part(frame.Repetition, 0, source.Component, source.Subcomponent);
-            inner.Depth = DepthOf(0, source.Component, source.Subcomponent);
-            Write(line, source, ref inner);
+            WritePart(line, source, frame.Repetition, 0, ref frame);
             return;
         }
 
@@ -99,17 +104,20 @@ internal sealed partial class MappingRun
             return;
         }
 
-        inner.Field = isOwn ? source.Field : frame.Field;
+        var fieldBefore = frame.Field;
+        var repetitionBefore = frame.Repetition;
+        frame.Field = isOwn ? source.Field : frame.Field;
         foreach (var repetition in field.Repetitions)
         {
             if (!repetition.IsEmpty)
             {
-                inner.Repetition = repetition;
-                inner.Value = Part(repetition, 0, source.Component, source.Subcomponent);
-                inner.Depth = DepthOf(0, source.Component, source.Subcomponent);
-                Write(line, source, ref inner);
+                frame.Repetition = isOwn ? repetition : repetitionBefore;
+                WritePart(line, source, repetition, 0, ref frame);
             }
         }
+
+        frame.Field = fieldBefore;
+        frame.Repetition = repetitionBefore;
     }
 
     private static Hl7Value Part(Hl7Value value, int depth, int component, int subcomponent)

@@ -35,13 +35,13 @@ internal sealed partial class MappingRun
             return;
         }
 
-        var parent = frame.Node;
+        var (parent, around) = (frame.Node, frame.Block);
         if (line.Block is { } block)
         {
             frame.Node = node;
             frame.Block = ++blocks;
             RunLines(block, ref frame);
-            frame.Node = parent;
+            (frame.Node, frame.Block) = (parent, around);
             if (source.Kind == SourceKind.Segment && !node.HasContent && node.HasKept)
             {
                 node.Keep();
@@ -142,7 +142,7 @@ internal sealed partial class MappingRun
         (frame.Node, frame.Block) = (parent, block);
         if (line.Table is { } table)
         {
-            Recode(line, table, node, frame);
+            Recode(table, node, frame);
         }
     }
 
