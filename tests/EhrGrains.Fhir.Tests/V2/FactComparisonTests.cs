@@ -33,6 +33,8 @@ public sealed class FactComparisonTests
         pairs.ShouldBe(132);
         comparison.Total.Recall.ShouldBeGreaterThanOrEqualTo(RecallMin);
         comparison.Total.Precision.ShouldBeGreaterThanOrEqualTo(PrecisionMin);
+        ChosenDifferences.All.Select(difference => difference.Path).Where(path => !comparison.Missing.ContainsKey(path) && !comparison.Surplus.ContainsKey(path))
+            .ShouldBeEmpty("These are no differences any more: take them out of the list.");
     }
 
     [Fact]
