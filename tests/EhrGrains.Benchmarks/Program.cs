@@ -4,7 +4,7 @@ using EhrGrains.Benchmarks.Peers;
 using EhrGrains.Sandbox;
 using EhrGrains.Silo;
 
-// EhrGrains.Benchmarks gateway | normalize | tenants | journal | mllp | hl7 FOLDER     prints a table of one run; docs/benchmarks.md keeps them
+// EhrGrains.Benchmarks gateway | normalize | tenants | journal | mllp | hl7 FOLDER | v2fhir FOLDER     prints a table of one run; docs/benchmarks.md keeps them
 // EhrGrains.Benchmarks serve ROLE …                                   a part of a benchmark, in a process of its own
 if (args is ["serve", var role, .. var rest])
 {
@@ -35,6 +35,9 @@ switch (args)
     case ["hl7", var folder]:
         Table(["", "bare scan a CPU-second", "read", "ratio", "bytes", "read + 10 fields", "bytes"], Hl7Benchmark.Run(folder));
         return 0;
+    case ["v2fhir", var folder]:
+        Table(["", "mapped a CPU-second", "reference", "times", "KB allocated", "reference", "KB of FHIR"], V2FhirBenchmark.Run(folder));
+        return 0;
     case ["mllp"]:
         await TableAsync(["connections × outstanding", "reference a second", "listener a second", "ratio", "CPU µs", "p50 / p99 ms"], MllpBenchmark.RunAsync(stop.Token));
         return 0;
@@ -42,7 +45,7 @@ switch (args)
         Table(["database, callers", "messages/s", "CPU µs a message", "times Mirth", "Mirth, durable", "refused"], await JournalBenchmark.RunAsync(stop.Token));
         return 0;
     default:
-        Console.Error.WriteLine("Usage: EhrGrains.Benchmarks gateway | normalize | tenants | journal | mllp | hl7 FOLDER");
+        Console.Error.WriteLine("Usage: EhrGrains.Benchmarks gateway | normalize | tenants | journal | mllp | hl7 FOLDER | v2fhir FOLDER");
         return 2;
 }
 
