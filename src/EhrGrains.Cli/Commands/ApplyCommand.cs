@@ -56,7 +56,7 @@ internal static class ApplyCommand
         return applied;
     }
 
-    private static void ThrowIfAny(IEnumerable<FileProblem> problems)
+    internal static void ThrowIfAny(IEnumerable<FileProblem> problems)
     {
         var all = problems.Select(problem => problem.ToProblem()).ToArray();
         if (all.Length > 0)

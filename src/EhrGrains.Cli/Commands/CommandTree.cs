@@ -26,6 +26,8 @@ internal static class CommandTree
             BudgetCommand.Build(),
             FeedCommand.Build(),
             OutboundCommand.Build(),
+            RecordCommand.Build(),
+            MappingCommand.Build(),
             WebhookCommand.Build(),
             Hl7Command.Build(),
             TokenCommand.Build(),

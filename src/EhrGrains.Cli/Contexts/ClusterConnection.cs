@@ -8,6 +8,7 @@ using EhrGrains.Contracts.Budgets;
 using EhrGrains.Contracts.Client;
 using EhrGrains.Contracts.Feeds;
 using EhrGrains.Contracts.Query;
+using EhrGrains.Contracts.Records;
 using EhrGrains.Contracts.Tenants;
 using EhrGrains.Contracts.Tokens;
 using EhrGrains.Contracts.Webhooks;
@@ -102,6 +103,12 @@ public sealed class ClusterConnection : IAsyncDisposable
 
     /// <summary>An outbound feed.</summary>
     public IMllpSenderGrain Outbound(TenantId tenant, FeedId feed) => grains.GetGrain<IMllpSenderGrain>(GrainKeys.Feed(tenant, feed));
+
+    /// <summary>A patient's record.</summary>
+    public IPatientRecordGrain Record(TenantId tenant, PatientId patient) => grains.GetGrain<IPatientRecordGrain>(GrainKeys.Patient(tenant, patient));
+
+    /// <summary>How a tenant's messages become FHIR.</summary>
+    public IMappingGrain Mapping(TenantId tenant) => grains.GetGrain<IMappingGrain>(GrainKeys.Tenant(tenant));
 
     /// <summary>A webhook.</summary>
     public IWebhookGrain Webhook(TenantId tenant, WebhookId webhook) => grains.GetGrain<IWebhookGrain>(GrainKeys.Webhook(tenant, webhook));

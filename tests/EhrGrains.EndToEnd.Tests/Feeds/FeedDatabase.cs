@@ -1,12 +1,14 @@
 using System.Text;
 using System.Text.Json;
 using EhrGrains.Contracts.Feeds;
+using EhrGrains.Contracts.Records;
 using EhrGrains.Contracts.Tenants;
 using EhrGrains.Storage;
 using EhrGrains.Storage.Databases;
 using EhrGrains.Storage.Feeds;
 using EhrGrains.Storage.Journal;
 using EhrGrains.Storage.Keys;
+using EhrGrains.Storage.Records;
 using EhrGrains.Testing;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -88,6 +90,35 @@ internal sealed class FeedDatabase : IAsyncDisposable
 
             kept.AddRange(page.Select(e => new KeptMessage(e.Position, Encoding.ASCII.GetString(e.Message.Span).Split('|')[9], e.Resends)));
         }
+    }
+
+    /// <summary>Waits until a feed has processed all of its journal.</summary>
+    internal async Task ProcessedAsync(int feed, CancellationToken cancellationToken)
+    {
+        using var pace = new PeriodicTimer(TimeSpan.FromMilliseconds(20));
+        while (await services.GetRequiredService<FeedProgress>().ReadAsync(Tenant, Feed(feed), cancellationToken) is var standing && standing.Position < standing.Last)
+        {
+            await pace.WaitForNextTickAsync(cancellationToken);
+        }
+    }
+
+    /// <summary>The messages that a sender's patient's record has taken, oldest first: one for each version of the Patient.</summary>
+    internal async Task<List<string>> ReadRecordAsync(int sender, CancellationToken cancellationToken)
+    {
+        var owner = (await services.GetRequiredService<PatientIdentities>().FindAsync(Tenant, [$"authority:NORTH|S{sender}"], cancellationToken))[0];
+        if (owner?.Current is not { } patient)
+        {
+            return [];
+        }
+
+        var taken = new List<string>();
+        for (var version = 1; await services.GetRequiredService<RecordStore>().ReadVersionAsync(
+            Tenant, patient, new RecordKey("Patient", patient.Value), version, cancellationToken) is { } row; version++)
+        {
+            taken.Add(JsonDocument.Parse(row.Content).RootElement.GetProperty("name")[0].GetProperty("family").GetString()!);
+        }
+
+        return taken;
     }
 
     public async ValueTask DisposeAsync()

@@ -12,18 +12,51 @@ internal sealed class FeedSilo : IAsyncDisposable
     private readonly Dictionary<string, string> settings;
     private ChildProcess? process;
 
-    private FeedSilo(FeedDatabase database, Dictionary<string, string> settings)
+    private readonly Identity? identity;
+
+    private FeedSilo(FeedDatabase database, Dictionary<string, string> settings, Identity? identity = null)
     {
         this.database = database;
         this.settings = settings;
+        this.identity = identity;
     }
 
     internal int Port { get; } = Ports.Free();
 
+    /// <summary>
+    /// Registers the tenant with its feeds, each known by its sending facility, as an administrator does: what is journalled then goes on
+    /// into patient records.
+    /// </summary>
+    internal async Task RegisterAsync(int feeds, CancellationToken cancellationToken)
+    {
+        using var http = new HttpClient();
+        using var administrator = identity ?? Identity.FromOperatorFile(database.Directory.File("operator.json"), "ehrgrains/operate", http);
+        var spec = new
+        {
+            tenant = FeedDatabase.Tenant.Value,
+            displayName = "St. Mary",
+            timeZone = "America/Chicago",
+            connection = new { vendor = "us-core", baseUrl = "https://fhir.example.org/r4", clientId = "ehrgrains" },
+            feeds = Enumerable.Range(0, feeds).Select(i => new
+            {
+                feed = FeedDatabase.Feed(i).Value,
+                displayName = $"Ward {i}",
+                inbound = new { match = new { sendingFacility = FeedDatabase.Facility(i) } },
+            }),
+        };
+        using var request = new HttpRequestMessage(HttpMethod.Put, $"{settings["EhrGrains__Http__Url"]}/admin/v1/tenants/{FeedDatabase.Tenant}")
+        {
+            Content = System.Net.Http.Json.JsonContent.Create(spec),
+        };
+        request.Headers.Authorization = new("Bearer", await administrator.TokenAsync(cancellationToken));
+        using var response = await http.SendAsync(request, cancellationToken);
+        response.IsSuccessStatusCode.ShouldBeTrue(await response.Content.ReadAsStringAsync(cancellationToken));
+    }
+
     internal static async Task<FeedSilo> StartAsync(FeedDatabase database, CancellationToken cancellationToken)
     {
-        var environment = database.Kind == DatabaseKind.Sqlite ? Embedded(database) : await InClusterAsync(database, cancellationToken);
-        var silo = new FeedSilo(database, environment);
+        var (environment, identity) = database.Kind == DatabaseKind.Sqlite ? (Embedded(database), null) : await InClusterAsync(database, cancellationToken);
+        var silo = new FeedSilo(database, environment, identity);
         await silo.StartAsync(cancellationToken);
         return silo;
     }
@@ -83,15 +116,14 @@ internal sealed class FeedSilo : IAsyncDisposable
         ["DOTNET_gcServer"] = "0",
     };
 
-    private static async Task<Dictionary<string, string>> InClusterAsync(FeedDatabase database, CancellationToken cancellationToken)
+    private static async Task<(Dictionary<string, string> Settings, Identity Administrator)> InClusterAsync(FeedDatabase database, CancellationToken cancellationToken)
     {
         const string ClusterId = "ehrgrains-feeds";
         var certificates = ClusterCertificates.Create(database.Directory.Path, ClusterId);
         var url = Url();
-        using var http = new HttpClient();
-        using var administrator = new Identity("operator", "ehrgrains/operate", http, new Uri($"{url}/oauth/token"));
+        var administrator = new Identity("operator", "ehrgrains/operate", new HttpClient(), new Uri($"{url}/oauth/token"));
         await File.WriteAllTextAsync(database.Directory.File("operator.jwks.json"), administrator.JsonWebKeySet, cancellationToken);
-        return new Dictionary<string, string>
+        var environment = new Dictionary<string, string>
         {
             ["EhrGrains__Mode"] = "Cluster",
             ["EhrGrains__Http__Url"] = url,
@@ -111,6 +143,7 @@ internal sealed class FeedSilo : IAsyncDisposable
             ["EhrGrains__Bootstrap__JwksFile"] = database.Directory.File("operator.jwks.json"),
             ["DOTNET_gcServer"] = "0",
         };
+        return (environment, administrator);
     }
 
     private static string Url() => string.Create(CultureInfo.InvariantCulture, $"http://127.0.0.1:{Ports.Free()}");

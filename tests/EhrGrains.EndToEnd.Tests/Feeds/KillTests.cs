@@ -43,6 +43,35 @@ public sealed class KillTests(ITestOutputHelper output)
         sent.ShouldContain(s => s.TimesSent > 1);
     }
 
+    [Theory]
+    [InlineData(DatabaseKind.Sqlite)]
+    [InlineData(DatabaseKind.PostgreSql)]
+    public async Task Each_acknowledged_message_is_in_its_patients_record_exactly_once_and_in_order_when_the_silo_is_killed(DatabaseKind kind)
+    {
+        await using var database = await FeedDatabase.CreateAsync(kind, Cancelled);
+        await using var silo = await FeedSilo.StartAsync(database, Cancelled);
+        await silo.RegisterAsync(Feeds, Cancelled);
+
+        var senders = await RunAsync(silo, silo.Port, Kills);
+        await silo.StartAsync(Cancelled);
+        var wrong = new List<string>();
+        for (var feed = 0; feed < Feeds; feed++)
+        {
+            await database.ProcessedAsync(feed, Cancelled);
+            var kept = await database.ReadAsync(feed, Cancelled);
+            for (var sender = feed; sender < Senders; sender += Feeds)
+            {
+                var expected = kept.Select(message => message.ControlId).Where(id => id.StartsWith($"S{sender}-", StringComparison.Ordinal)).ToArray();
+                var taken = await database.ReadRecordAsync(sender, Cancelled);
+                wrong.AddRange(expected.SequenceEqual(taken) ? [] : [$"sender {sender}: {string.Join(' ', expected)} became {string.Join(' ', taken)}"]);
+                expected.Length.ShouldBeGreaterThanOrEqualTo(senders[sender].Acknowledged);
+            }
+        }
+
+        output.WriteLine($"{Kills} kills, {senders.Sum(sender => sender.Acknowledged)} messages acknowledged");
+        wrong.ShouldBeEmpty();
+    }
+
     [Fact]
     public async Task A_silo_that_sleeps_under_its_senders_holds_up_no_feed_and_wakes_to_nothing_wrong()
     {

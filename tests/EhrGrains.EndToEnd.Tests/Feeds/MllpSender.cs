@@ -24,9 +24,10 @@ internal sealed class MllpSender(int number, string facility, int port)
     /// <summary>How many were acknowledged.</summary>
     internal int Acknowledged => Volatile.Read(ref next);
 
+    /// <summary>Each sender sends about one patient, whose family name is the control id of the message: each message changes the record.</summary>
     internal static byte[] Message(string facility, string controlId) => Encoding.ASCII.GetBytes(
         $"\x0bMSH|^~\\&|SENDER|{facility}|US|HERE|20260101120000||ADT^A08|{controlId}|P|2.5.1\rEVN|A08|20260101120000\r" +
-        $"PID|1||{controlId}^^^NORTH^MR||DOE^JANE||19800101|F\rPV1|1|I|{new string('W', 900)}\r\x1c\r");
+        $"PID|1||{controlId.Split('-')[0]}^^^NORTH^MR||{controlId}^JANE||19800101|F\rPV1|1|I|{new string('W', 900)}\r\x1c\r");
 
     /// <summary>Sends until <paramref name="enough"/>; the message under way then is left as it is.</summary>
     internal async Task RunAsync(CancellationToken enough)
