@@ -10,7 +10,7 @@ using EhrGrains.Storage.Paging;
 namespace EhrGrains.Grains.Query;
 
 /// <summary>Where a search goes on: the EHR's own links by tenant (or, over several tenants, their cursors), and how far it has come.</summary>
-/// <param name="Next">By tenant; for a tenant's own search there is one, under the tenant's id.</param>
+/// <param name="Next">By tenant; for a tenant's own search there is one, under the tenant's id, and what it is joined with.</param>
 /// <param name="Page">Which page comes next; the first one was 1.</param>
 internal sealed record SearchPosition(IReadOnlyDictionary<string, string> Next, int Page);
 
@@ -113,7 +113,7 @@ internal sealed class Cursors(KeyRing keys, PagingTable paging, TimeProvider tim
     private async ValueTask<(Form Form, byte[] Tail)> WriteAsync(
         CursorScope scope, SearchPosition position, string? baseUrl, CancellationToken cancellationToken)
     {
-        if (scope.Tenant is { } tenant)
+        if (scope.Tenant is { } tenant && position.Next.Count == 1)
         {
             var link = position.Next[tenant.Value];
             var start = Trim(baseUrl);

@@ -75,7 +75,7 @@ internal sealed partial class QueryFlow
 
         if (position is null && AgeMax(query, search.Freshness, search.AgeMaxSeconds) is { } ageMax)
         {
-            var answer = await records.SearchAsync(query, search, ageMax, cancellationToken);
+            var answer = await records.SearchAsync(query, search, ageMax, [], cancellationToken);
             if (search.Freshness == Freshness.Record)
             {
                 return answer ?? NoRecord(504, search.Type);
@@ -90,7 +90,9 @@ internal sealed partial class QueryFlow
             answer?.Dispose();
         }
 
-        return await RunSearchAsync(query, search, position, cancellationToken);
+        var join = JoinState.Of(query, search, position);
+        var live = await RunSearchAsync(query, search, position, join, cancellationToken);
+        return join is not null && live is { Succeeded: true, Next: null } ? await JoinAsync(query, search, join, live, cancellationToken) : live;
     }
 
     private async Task<QueryAnswer> AnswerAsync(QueryScope query, FhirRead read, CancellationToken cancellationToken)

@@ -31,6 +31,7 @@ internal sealed partial class QueryFlow(
     BudgetLeases budgets,
     TokenHand tokens,
     RecordAnswers records,
+    EhrPatientLinks links,
     ILogger<QueryFlow> log)
 {
     /// <summary>How many empty pages in a row are followed for one answer; then the caller goes on with the cursor.</summary>
@@ -126,7 +127,7 @@ internal sealed partial class QueryFlow(
     }
 
     private async Task<QueryAnswer> RunSearchAsync(
-        QueryScope query, FhirSearch search, SearchPosition? position, CancellationToken cancellationToken)
+        QueryScope query, FhirSearch search, SearchPosition? position, JoinState? join, CancellationToken cancellationToken)
     {
         var scope = new CursorScope(query.Tenant, query.Caller.App, search.Type);
         var baseUrl = query.Spec.Connection.BaseUrl;
@@ -158,13 +159,14 @@ internal sealed partial class QueryFlow(
                 continue;
             }
 
+            join?.Add(content!.Written);
             AddIncomplete(issues, found, endless: found.Next is not null && (!goesOn || page >= PagesMax));
             return new QueryAnswer
             {
                 Status = 200,
                 Content = content,
                 Total = found.Total,
-                Next = goesOn && page < PagesMax ? await cursors.SealAsync(scope, At(query.Tenant, found.Next!, page + 1), baseUrl, cancellationToken) : null,
+                Next = goesOn && page < PagesMax ? await cursors.SealAsync(scope, At(query.Tenant, found.Next!, page + 1, join), baseUrl, cancellationToken) : null,
                 Used = used,
                 Issues = issues,
                 Entries = found.Matches + found.Others,
@@ -193,6 +195,7 @@ internal sealed partial class QueryFlow(
         }
 
         await SaveAliasesAsync(query.Tenant, found.Aliases, cancellationToken);
+        await LinkAsync(query, search.Type, content, cancellationToken);
         return (found, content, null);
     }
 
@@ -221,6 +224,7 @@ internal sealed partial class QueryFlow(
         }
 
         await SaveAliasesAsync(query.Tenant, found.Aliases, cancellationToken);
+        await LinkAsync(query, read.Type, content, cancellationToken);
         return new QueryAnswer
         {
             Status = 200,
@@ -247,8 +251,16 @@ internal sealed partial class QueryFlow(
     internal static QueryAnswer TooLarge() => QueryAnswer.Refuse(
         502, "too-costly", "EHR-QRY-017", $"The answer is larger than {ClientServices.AnswerBytesMax >> 20} MiB. Ask for smaller pages with _count.");
 
-    private static SearchPosition At(TenantId tenant, string next, int page) =>
-        new(new Dictionary<string, string>(StringComparer.Ordinal) { [tenant.Value] = next }, page);
+    private static SearchPosition At(TenantId tenant, string next, int page, JoinState? join)
+    {
+        var position = new Dictionary<string, string>(StringComparer.Ordinal) { [tenant.Value] = next };
+        if (join is not null)
+        {
+            position[JoinState.Key] = join.Write();
+        }
+
+        return new SearchPosition(position, page);
+    }
 
     // Partial is passed on as partial, in words that a caller can look for.
     private static void AddIncomplete(List<OutcomeIssue> issues, PageResult found, bool endless)

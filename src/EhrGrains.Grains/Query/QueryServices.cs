@@ -24,6 +24,7 @@ public static class QueryServices
         services.AddSingleton<Cursors>();
         services.AddSingleton<Normalizers>();
         services.AddSingleton<QueryAudit>();
+        services.AddSingleton<EhrPatientLinks>();
         services.AddSingleton<RecordAnswers>();
         services.AddSingleton<QueryFlow>();
         services.AddSingleton(provider => new Queries(

@@ -15,7 +15,7 @@ namespace EhrGrains.Grains.Query;
 /// here (I5). Thread-safe; holds nothing.
 /// </summary>
 internal sealed class RecordAnswers(
-    IGrainFactory grains, CallerTickets tickets, RecordStore store, RecordDirectory directory, Cursors cursors, TimeProvider time)
+    IGrainFactory grains, CallerTickets tickets, RecordStore store, RecordDirectory directory, EhrPatientLinks links, Cursors cursors, TimeProvider time)
 {
     /// <summary>How many merges are followed from the record that was asked for: more is a circle.</summary>
     private const int MovesMax = 8;
@@ -25,9 +25,12 @@ internal sealed class RecordAnswers(
 
     private const int AtOnceMax = 16;
 
-    /// <summary>Searches, from the first page; null when the records cannot answer: there is none, or it is older than allowed.</summary>
+    /// <summary>
+    /// Searches, from the first page, without the resources named; null when the records cannot answer: there is none, or it is older
+    /// than allowed.
+    /// </summary>
     internal async Task<QueryAnswer?> SearchAsync(
-        QueryScope query, FhirSearch search, TimeSpan ageMax, CancellationToken cancellationToken)
+        QueryScope query, FhirSearch search, TimeSpan ageMax, IReadOnlyList<string> without, CancellationToken cancellationToken)
     {
         if (!ChartQuery.TryParse(search.Type, search.Parameters, ContextOf(query, search), search.Handling, out var read, out var issues))
         {
@@ -41,7 +44,7 @@ internal sealed class RecordAnswers(
         if (patient is { } known)
         {
             var page = await AskAsync(query.Tenant, known, record => RecordSearchOf(query, search, read, record, null), cancellationToken);
-            return await ToAnswerAsync(query, search, read, issues, page, null, ageMax, cancellationToken);
+            return await ToAnswerAsync(new Asked(query, search, read, issues, without), page, null, ageMax, cancellationToken);
         }
 
         if (scope.Patient is not null || scope.IsSeveral || !ChartTerms.Types.Contains(search.Type))
@@ -49,7 +52,7 @@ internal sealed class RecordAnswers(
             return scope.Patient is null && scope.Id is null ? NeedsPatient(search.Type) : null;
         }
 
-        return await SearchTenantAsync(query, search, read, issues, null, cancellationToken);
+        return await SearchTenantAsync(new Asked(query, search, read, issues, without), null, cancellationToken);
     }
 
     /// <summary>Goes on with a search where its cursor says.</summary>
@@ -63,11 +66,11 @@ internal sealed class RecordAnswers(
 
         if (cursor.Patient is not { } patient)
         {
-            return await SearchTenantAsync(query, again, read, [], cursor, cancellationToken);
+            return await SearchTenantAsync(new Asked(query, again, read, [], cursor.Without), cursor, cancellationToken);
         }
 
         var page = await AskAsync(query.Tenant, patient, record => RecordSearchOf(query, again, read, record, cursor.From), cancellationToken);
-        return await ToAnswerAsync(query, again, read, [], page, cursor.Total, TimeSpan.MaxValue, cancellationToken) ?? Gone();
+        return await ToAnswerAsync(new Asked(query, again, read, [], cursor.Without), page, cursor.Total, TimeSpan.MaxValue, cancellationToken) ?? Gone();
     }
 
     /// <summary>Reads one resource; null when no record has or had it, or the record is older than allowed.</summary>
@@ -158,7 +161,7 @@ internal sealed class RecordAnswers(
             Status = 200,
             Content = Write(page, everything.GatewayBase, ChartDetail.Whole, []),
             Total = page.Total,
-            Next = await SealAsync(query, "Patient", page, page.Total, parameters, cancellationToken),
+            Next = await SealAsync(query, "Patient", page, page.Total, parameters, [], cancellationToken),
             Used = window.Used,
             Entries = page.Matches.Length,
             Patients = [page.Patient.Value],
@@ -177,44 +180,39 @@ internal sealed class RecordAnswers(
         From = from,
     };
 
-    // A record that was merged says where it has gone; whoever asked for it is answered from there.
+    // A record that was merged says where it has gone, and the EHR's id of a patient leads to the record that it was linked to.
     private async Task<RecordPage> AskAsync(TenantId tenant, PatientId patient, Func<PatientId, RecordSearch> search, CancellationToken cancellationToken)
     {
         using var system = tickets.EnterSystem();
         for (var moves = 0; ; moves++)
         {
             var page = await grains.GetGrain<IPatientRecordGrain>(GrainKeys.Patient(tenant, patient)).SearchAsync(search(patient), cancellationToken);
-            if (page.MovedTo is not { } survivor || moves == MovesMax)
+            var next = page.MovedTo ?? (page.At is null && moves == 0 ? await links.FindAsync(tenant, patient.Value, cancellationToken) : null);
+            if (next is not { } other || moves == MovesMax)
             {
                 return page;
             }
 
-            patient = survivor;
+            patient = other;
         }
     }
 
-    private async Task<QueryAnswer?> ToAnswerAsync(
-        QueryScope query,
-        FhirSearch search,
-        ChartQuery read,
-        IReadOnlyList<OutcomeIssue> issues,
-        RecordPage page,
-        int? total,
-        TimeSpan ageMax,
-        CancellationToken cancellationToken)
+    private async Task<QueryAnswer?> ToAnswerAsync(Asked asked, RecordPage page, int? total, TimeSpan ageMax, CancellationToken cancellationToken)
     {
         if (page.At is not { } at || AgeOf(at) > ageMax)
         {
             return null;
         }
 
+        page = asked.Unknown(page);
+        var (query, search, read, issues, without) = asked;
         total = page.Total ?? total;
         return new QueryAnswer
         {
             Status = 200,
             Content = Write(page, search.GatewayBase, read.Detail, read.Elements),
             Total = total,
-            Next = await SealAsync(query, search.Type, page, total, search.Parameters, cancellationToken),
+            Next = await SealAsync(query, search.Type, page, total, search.Parameters, without, cancellationToken),
             Used = read.Used,
             Issues = issues,
             Entries = page.Matches.Length + page.Included.Length,
@@ -224,9 +222,9 @@ internal sealed class RecordAnswers(
     }
 
     // The directory knows hashes of beginnings; whether a resource really matches, a chart of the candidates says.
-    private async Task<QueryAnswer> SearchTenantAsync(
-        QueryScope query, FhirSearch search, ChartQuery read, IReadOnlyList<OutcomeIssue> issues, RecordCursor? cursor, CancellationToken cancellationToken)
+    private async Task<QueryAnswer> SearchTenantAsync(Asked asked, RecordCursor? cursor, CancellationToken cancellationToken)
     {
+        var (query, search, read, issues, without) = asked;
         IReadOnlyList<FoundResource> candidates;
         if (RecordScope.Of(search).Id is { } id)
         {
@@ -265,6 +263,9 @@ internal sealed class RecordAnswers(
         {
             Patient = default,
             Matches = [.. found.Matches.Select(e => new RecordEntry(new RecordKey(e.Type, e.Id), e.Version, e.LastUpdated, e.Json))],
+        };
+        page = asked.Unknown(page) with
+        {
             Next = found.Next is { } next ? new RecordPosition(next.AfterType, next.AfterId, next.Rest?.ToArray())
                 : full ? new RecordPosition(search.Type, candidates[^1].Id, null)
                 : null,
@@ -274,7 +275,7 @@ internal sealed class RecordAnswers(
             Status = 200,
             Content = Write(page, search.GatewayBase, read.Detail, read.Elements),
             Total = full || cursor is not null ? cursor?.Total : found.Total,
-            Next = await SealAsync(query, search.Type, page, full ? null : cursor?.Total ?? found.Total, search.Parameters, cancellationToken),
+            Next = await SealAsync(query, search.Type, page, full ? null : cursor?.Total ?? found.Total, search.Parameters, without, cancellationToken),
             Used = read.Used,
             Issues = read.HasIncludes ? [.. issues, NotIncluded()] : issues,
             Entries = page.Matches.Length,
@@ -301,14 +302,20 @@ internal sealed class RecordAnswers(
     }
 
     private async ValueTask<string?> SealAsync(
-        QueryScope query, string type, RecordPage page, int? total, IReadOnlyList<SearchParameter> parameters, CancellationToken cancellationToken)
+        QueryScope query,
+        string type,
+        RecordPage page,
+        int? total,
+        IReadOnlyList<SearchParameter> parameters,
+        IReadOnlyList<string> without,
+        CancellationToken cancellationToken)
     {
         if (page.Next is not { } next)
         {
             return null;
         }
 
-        var text = new RecordCursor(page.Patient == default ? null : page.Patient, next, total, parameters).Write();
+        var text = new RecordCursor(page.Patient == default ? null : page.Patient, next, total, parameters, without).Write();
         var position = new SearchPosition(new Dictionary<string, string>(StringComparer.Ordinal) { [query.Tenant.Value] = text }, 2);
         return await cursors.SealAsync(new CursorScope(query.Tenant, query.Caller.App, type), position, null, cancellationToken);
     }
@@ -371,4 +378,24 @@ internal sealed class RecordAnswers(
     private TimeSpan AgeOf(DateTimeOffset at) => time.GetUtcNow() - at;
 
     private int Seconds(DateTimeOffset at) => (int)Math.Clamp(AgeOf(at).TotalSeconds, 0, int.MaxValue);
+
+    // A search that was read, and what of its answer is known already.
+    private sealed record Asked(
+        QueryScope Query, FhirSearch Search, ChartQuery Read, IReadOnlyList<OutcomeIssue> Issues, IReadOnlyList<string> Without)
+    {
+        internal RecordPage Unknown(RecordPage page)
+        {
+            if (Without.Count == 0)
+            {
+                return page;
+            }
+
+            var known = Without.ToHashSet(StringComparer.Ordinal);
+            return page with
+            {
+                Matches = [.. page.Matches.Where(entry => !known.Contains(entry.Key.ToString()))],
+                Included = [.. page.Included.Where(entry => !known.Contains(entry.Key.ToString()))],
+            };
+        }
+    }
 }

@@ -187,6 +187,42 @@ public sealed class RecordQueryTests(QueryCluster cluster) : IClassFixture<Query
     }
 
     [Fact]
+    public async Task Joined_pages_hold_what_the_hospital_has_and_what_only_the_record_has_once_each()
+    {
+        await using var hospital = await FhirHospital.OpenAsync(cluster);
+        await FillAsync(hospital, "p3", Patient("p3", "Alvarez", mrn: "J1"));
+        await FillAsync(hospital, "only-here", Patient("only-here", "Alvarez", mrn: "J1"));
+        using var app = cluster.EnterApp();
+
+        var ids = new List<string>();
+        string? cursor = null;
+        do
+        {
+            var answer = await hospital.Queries().SearchAsync(Ask(hospital, "Patient", Freshness.Both, ("identifier", "urn:mrn|J1")) with { Cursor = cursor }, Ct);
+            answer.Status.ShouldBe(200);
+            ids.AddRange(FhirHospital.Ids(answer));
+            cursor = FhirHospital.NextCursor(answer);
+        }
+        while (cursor is not null);
+
+        ids.ShouldContain("only-here");
+        ids.Distinct().Count().ShouldBe(46);
+        ids.Count(id => id == "p3").ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task A_search_over_both_says_when_there_is_no_record_to_join()
+    {
+        await using var hospital = await FhirHospital.OpenAsync(cluster, setUp: h => h.Patients = 1);
+        using var app = cluster.EnterApp();
+
+        var answer = await SearchAsync(hospital, "Patient", Freshness.Both, ("_id", "nobody"));
+
+        answer.Status.ShouldBe(200);
+        FhirHospital.Codes(answer).ShouldBe(["EHR-QRY-026"]);
+    }
+
+    [Fact]
     public async Task A_search_that_cannot_be_run_names_every_parameter()
     {
         await using var hospital = await FhirHospital.OpenAsync(cluster);
