@@ -48,7 +48,7 @@ public sealed class FeedSilo : IAsyncLifetime
         NorthCertificate = Load(authority.Client("north"));
         StrangeCertificate = Load(authority.Client("strange"));
         app = SiloHost.Build(RunningSilo.Arguments(
-            directory.File("data"), "--Logging:LogLevel:Default=Error", "--EhrGrains:Mllp:TlsPort=0",
+            directory.File("data"), "--Logging:LogLevel:Default=Error", "--EhrGrains:Mllp:TlsPort=0", "--EhrGrains:Webhooks:PrivateNetworks:0=127.0.0.1/32",
             $"--EhrGrains:Mllp:Certificate={server.Certificate}", $"--EhrGrains:Mllp:Key={server.Key}"));
         await app.StartAsync(cancel);
         Http = new HttpClient { BaseAddress = new Uri(app.Urls.Single()) };
