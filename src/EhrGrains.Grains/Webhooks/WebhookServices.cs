@@ -1,5 +1,7 @@
 using EhrGrains.Grains.Audit;
 using EhrGrains.Grains.Changes;
+using EhrGrains.Grains.Tenants;
+using EhrGrains.Storage.Changes;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 
@@ -21,5 +23,11 @@ internal static class WebhookServices
         services.AddSingleton<IHostedService>(provider => provider.GetRequiredService<WebhookDirectory>());
         services.AddSingleton<ChangeNews>();
         services.AddSingleton<IHostedService>(provider => provider.GetRequiredService<ChangeNews>());
+        services.AddSingleton(provider => new ChangeReader(
+            provider.GetRequiredService<ChangeLog>(),
+            provider.GetRequiredService<ChangeNews>(),
+            provider.GetRequiredService<TenantSnapshots>(),
+            provider.GetRequiredService<DisclosureAudit>(),
+            provider.GetRequiredService<TimeProvider>()));
     }
 }

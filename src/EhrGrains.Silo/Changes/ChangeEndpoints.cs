@@ -5,6 +5,7 @@ using EhrGrains.Contracts;
 using EhrGrains.Contracts.Changes;
 using EhrGrains.Contracts.Tenants;
 using EhrGrains.Grains.Callers;
+using EhrGrains.Grains.Changes;
 
 namespace EhrGrains.Silo.Changes;
 
@@ -15,6 +16,7 @@ namespace EhrGrains.Silo.Changes;
 internal static class ChangeEndpoints
 {
     private const int PageDefault = 100;
+    private const double WaitSecondsMax = 86_400;
     private const string EventStream = "text/event-stream";
 
     // Half of what proxies are known to wait for, and a sign to the client that it is still connected.
@@ -24,9 +26,8 @@ internal static class ChangeEndpoints
         endpoints.MapGet("/tenants/{tenant}/changes", ReadAsync).ExcludeFromDescription();
 
     private static async Task<IResult> ReadAsync(
-        TenantId tenant, long? after, int? limit, double? wait, HttpContext context, IGrainFactory grains, CallerTickets tickets, IHostApplicationLifetime host)
+        TenantId tenant, long? after, int? limit, double? wait, HttpContext context, ChangeReader changes, TimeProvider time, IHostApplicationLifetime host)
     {
-        var changes = grains.GetGrain<IChangesGrain>(GrainKeys.Tenant(tenant));
         var caller = context.Features.Get<Caller>()!;
         if (context.Request.GetTypedHeaders().Accept.Any(accept => accept.MediaType.Equals(EventStream, StringComparison.OrdinalIgnoreCase)))
         {
@@ -37,15 +38,14 @@ internal static class ChangeEndpoints
                 : after ?? 0;
 
             // The first page is read before the answer begins, so that a refusal is an answer like any other.
-            using var scope = tickets.Enter(caller);
-            var first = await changes.PageAsync(from, ChangePage.CountMax, TimeSpan.Zero, context.RequestAborted);
-            return TypedResults.ServerSentEvents(StreamAsync(changes, first, caller, tickets, host.ApplicationStopping));
+            var first = await changes.PageAsync(tenant, caller, from, ChangePage.CountMax, TimeSpan.Zero, context.RequestAborted);
+            return TypedResults.ServerSentEvents(StreamAsync(
+                first, (next, stop) => NextAsync(changes, tenant, caller, next, time, stop), host.ApplicationStopping));
         }
 
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, host.ApplicationStopping);
-        using var ours = tickets.Enter(caller);
-        var page = await changes.PageAsync(
-            after ?? 0, limit ?? PageDefault, TimeSpan.FromSeconds(double.IsNaN(wait ?? 0) ? -1 : Math.Clamp(wait ?? 0, -1, 1e6)), stop.Token);
+        var seconds = wait is { } given && double.IsFinite(given) ? Math.Clamp(given, -1, WaitSecondsMax) : wait is null ? 0 : -1;
+        var page = await changes.PageAsync(tenant, caller, after ?? 0, limit ?? PageDefault, TimeSpan.FromSeconds(seconds), stop.Token);
         context.Response.Headers.CacheControl = "no-store";
         return TypedResults.Ok(page);
     }
@@ -55,7 +55,7 @@ internal static class ChangeEndpoints
     /// Last-Event-ID misses nothing.
     /// </summary>
     private static async IAsyncEnumerable<SseItem<ChangeRecord?>> StreamAsync(
-        IChangesGrain changes, ChangePage page, Caller caller, CallerTickets tickets, CancellationToken stopping,
+        ChangePage page, Func<long, CancellationToken, Task<ChangePage?>> nextAsync, CancellationToken stopping,
         [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, stopping);
@@ -71,7 +71,7 @@ internal static class ChangeEndpoints
                 yield return new SseItem<ChangeRecord?>(null, "heartbeat") { EventId = page.Next.ToString(CultureInfo.InvariantCulture) };
             }
 
-            if (await NextAsync(changes, page.Next, caller, tickets, stop.Token) is not { } next)
+            if (await nextAsync(page.Next, stop.Token) is not { } next)
             {
                 yield break;
             }
@@ -81,17 +81,13 @@ internal static class ChangeEndpoints
     }
 
     private static async Task<ChangePage?> NextAsync(
-        IChangesGrain changes, long after, Caller caller, CallerTickets tickets, CancellationToken cancellationToken)
+        ChangeReader changes, TenantId tenant, Caller caller, long after, TimeProvider time, CancellationToken cancellationToken)
     {
-        if (caller.ExpiresAt != default && caller.ExpiresAt <= TimeProvider.System.GetUtcNow())
-        {
-            return null;
-        }
-
         try
         {
-            using var scope = tickets.Enter(caller);
-            return await changes.PageAsync(after, ChangePage.CountMax, HeartbeatPeriod, cancellationToken);
+            return caller.ExpiresAt <= time.GetUtcNow()
+                ? null
+                : await changes.PageAsync(tenant, caller, after, ChangePage.CountMax, HeartbeatPeriod, cancellationToken);
         }
         catch (Exception e) when (e is ProblemException or OperationCanceledException or OrleansException or TimeoutException)
         {
