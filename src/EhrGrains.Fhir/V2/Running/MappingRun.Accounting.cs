@@ -115,7 +115,7 @@ internal sealed partial class MappingRun
     {
         foreach (var leaf in part.Subcomponents)
         {
-            if (leaf.HasValue && !ledger.IsTaken(Ledger.OffsetOf(message.Segment(0), leaf.Raw)))
+            if (!leaf.IsEmpty && !ledger.IsTaken(Ledger.OffsetOf(message.Segment(0), leaf.Raw)))
             {
                 var whole = message.Segment(position)[field];
                 var location = whole.RepetitionCount <= 1 && whole.Raw.Length == part.Raw.Length ? $"{ids[position]}-{field}" : $"{ids[position]}-{field}.{component}";
@@ -162,6 +162,37 @@ internal sealed partial class MappingRun
         return text.ToString();
     }
 
-    private string At(int position, SourcePlan source) =>
-        source.Kind == SourceKind.Field ? At(position, source.Field, source.Component, source.Subcomponent) : Segment(position);
+    /// <summary>Where a value stands, as the standard writes it: found by its bytes, whichever rule has come to it.</summary>
+    private string At(Hl7Value value)
+    {
+        if (exceptions.Count >= ExceptionsMax)
+        {
+            return "";
+        }
+
+        var first = message.Segment(0);
+        var start = Ledger.OffsetOf(first, value.Raw);
+        for (var position = count - 1; position >= 0; position--)
+        {
+            var segment = message.Segment(position);
+            if (Ledger.OffsetOf(first, segment.Raw) > start)
+            {
+                continue;
+            }
+
+            var field = segment.FieldCount;
+            while (field > 1 && (segment[field].IsEmpty || Ledger.OffsetOf(first, segment[field].Raw) > start))
+            {
+                field--;
+            }
+
+            var before = segment[field].Raw[..(start - Ledger.OffsetOf(first, segment[field].Raw))];
+            var repetition = before.Count(message.Delimiters.Repetition);
+            var component = before[(before.LastIndexOf(message.Delimiters.Repetition) + 1)..].Count(message.Delimiters.Component);
+            var isWhole = component == 0 && value.Raw.Length == segment[field].Repetition(repetition + 1).Raw.Length;
+            return At(position, field, isWhole ? 0 : component + 1);
+        }
+
+        return "";
+    }
 }

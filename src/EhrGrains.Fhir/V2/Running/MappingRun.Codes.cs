@@ -129,7 +129,7 @@ internal sealed partial class MappingRun
         }
         else if (isFirst && system is null)
         {
-            Report(MappingExceptionKinds.UnknownCode, At(frame.Position, frame.Field), $"Table {table.Name} does not have this code: it stays as sent. Map it in the site layer.");
+            Report(MappingExceptionKinds.UnknownCode, At(frame.Value), $"Table {table.Name} does not have this code: it stays as sent. Map it in the site layer.");
         }
     }
 }

@@ -29,9 +29,9 @@ internal sealed partial class MappingRun
 
     private void WriteWhole(LinePlan line, SourcePlan source, scoped ref Frame frame)
     {
-        if (Open(line, ref frame) is not { } node)
+        if (Open(line, frame, out var other) is not { } node)
         {
-            AlreadySet(line, source, frame);
+            AlreadySet(line, source, other, frame);
             return;
         }
 
@@ -63,21 +63,19 @@ internal sealed partial class MappingRun
         Step(line, frame, node.HasContent ? RuleFinding.Written : RuleFinding.Refused);
     }
 
-    /// <summary>The element that a line fills, made with all on the way to it; null when it is set already.</summary>
-    private Node? Open(LinePlan line, scoped ref Frame frame)
+    /// <summary>The element that a line fills, made with all on the way to it; null when it is set already, to <paramref name="other"/>.</summary>
+    private Node? Open(LinePlan line, scoped in Frame frame, out Node? other)
     {
+        other = null;
         var node = frame.Node;
         for (var i = 0; i < line.Path.Length; i++)
         {
             ref readonly var step = ref line.Path[i];
             var isLast = i == line.Path.Length - 1;
             var found = isLast && step.Element.IsList && step.Slice is null ? null : node.Find(step.Element, step.Slice, step.Element.IsList ? frame.Block : 0);
-            if (found is null && !step.Element.IsList && node.Find(step.Element.Order) is not null)
-            {
-                return null;
-            }
-
-            if (isLast && found is { HasContent: true } && line.Block is null)
+            other = found is null && !step.Element.IsList ? node.Find(step.Element.Order)
+                : isLast && line.Block is null && found is { HasContent: true } ? found : null;
+            if (other is not null)
             {
                 return null;
             }
@@ -85,6 +83,7 @@ internal sealed partial class MappingRun
             if (found is null)
             {
                 found = pool.Take(step.Element, step.Element.Type, node, step.Slice, isLast && step.Slice is null ? 0 : frame.Block);
+                found.Line = isLast ? line : null;
                 node.Insert(found);
                 if (step.Url is { } url)
                 {
@@ -102,18 +101,16 @@ internal sealed partial class MappingRun
         return line.Path.Length == 0 && line.Block is null && line.Refers && node.HasContent ? null : node;
     }
 
-    // That another line was first is no fault: lines of one element are alternatives. Repetitions are not.
-    private void AlreadySet(LinePlan line, SourcePlan source, scoped in Frame frame)
+    // That another line was first is no fault: lines of one element are alternatives. The same line a second time is a second value.
+    private void AlreadySet(LinePlan line, SourcePlan source, Node? other, scoped in Frame frame)
     {
-        if (source.Kind == SourceKind.Field && frame.Field == source.Field && line.Path.Length > 0 && line.Type.Name != "Reference")
+        if (other?.Line == line && line.Block is null)
         {
             Take(frame.Value, line.Place, Name(line, frame), PartOutcome.Exception);
-            if (source.Slot == slots[frame.Position] && frame.Segment[source.Field].RepetitionCount > 1)
-            {
-                Report(MappingExceptionKinds.TooMany, At(frame.Position, source.Field), $"{FullName(line, frame)} has room for one value: the others are only in the journal.");
-            }
+            Report(
+                MappingExceptionKinds.TooMany, At(frame.Value),
+                $"{FullName(line, frame)} has room for one value: the others are only in the journal.");
         }
-
         else if (line.Path.Length > 0 && line.Block is null)
         {
             Take(frame.Value, line.Place, "superseded: another rule set the element", PartOutcome.Ignored);
@@ -198,7 +195,7 @@ internal sealed partial class MappingRun
         else
         {
             outcome = PartOutcome.Exception;
-            Report(wrong, At(frame.Position, source), $"{FullName(line, frame)} is a {line.Type.Name}, which this is not.");
+            Report(wrong, At(frame.Value), $"{FullName(line, frame)} is a {line.Type.Name}, which this is not.");
         }
 
         Take(frame.Value, line.Place, Name(line, frame), outcome);
@@ -208,7 +205,7 @@ internal sealed partial class MappingRun
     {
         if (!table.TryFind(CodeOf(frame), out var entry))
         {
-            Report(MappingExceptionKinds.UnknownCode, At(frame.Position, source), $"Table {table.Name} does not have this code: map it in the site layer.");
+            Report(MappingExceptionKinds.UnknownCode, At(frame.Value), $"Table {table.Name} does not have this code: map it in the site layer.");
             return PartOutcome.Exception;
         }
 
@@ -238,7 +235,7 @@ internal sealed partial class MappingRun
             return;
         }
 
-        if (Open(line, ref frame) is not { } node || node.IsWanted)
+        if (Open(line, frame, out _) is not { } node || node.IsWanted)
         {
             Step(line, frame, RuleFinding.AlreadySet);
             return;
@@ -286,7 +283,7 @@ internal sealed partial class MappingRun
 
     private void WriteLink(LinePlan line, SourcePlan source, scoped ref Frame frame)
     {
-        if (Open(line, ref frame) is not { } node)
+        if (Open(line, frame, out _) is not { } node)
         {
             Step(line, frame, RuleFinding.AlreadySet);
             return;

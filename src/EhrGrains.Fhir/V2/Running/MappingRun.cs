@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text;
 using EhrGrains.Fhir.V2.Compiling;
 using EhrGrains.Hl7v2.Messages;
 
@@ -168,6 +167,12 @@ internal sealed partial class MappingRun : IDisposable
             }
 
             var resource = map.Joins ? FindResource(map.ResourceSlot, position) : null;
+            if (resource is not null && resource.Position != position && slots[resource.Position] == slots[position])
+            {
+                // A second segment of the kind that made it is about a second thing.
+                resource = null;
+            }
+
             if (resource is null)
             {
                 if (resources.Count >= ResourcesMax)
@@ -217,27 +222,14 @@ internal sealed partial class MappingRun : IDisposable
     {
         if (exceptions.Count < ExceptionsMax && said.Add((kind, location)))
         {
-            exceptions.Add(new MappingException(kind, location, text));
+            exceptions.Add(exceptions.Count < ExceptionsMax - 1
+                ? new MappingException(kind, location, text)
+                : new MappingException(MappingExceptionKinds.TooLarge, "", $"A message reports at most {ExceptionsMax} exceptions: there are more."));
         }
     }
 
-    /// <summary>The place of a field as the standard writes it.</summary>
-    private string At(int position, int field, int component = 0, int subcomponent = 0)
-    {
-        var text = new StringBuilder(Segment(position));
-        text.Append(CultureInfo.InvariantCulture, $"-{field}");
-        if (component > 0)
-        {
-            text.Append(CultureInfo.InvariantCulture, $".{component}");
-        }
-
-        if (subcomponent > 0)
-        {
-            text.Append(CultureInfo.InvariantCulture, $".{subcomponent}");
-        }
-
-        return text.ToString();
-    }
+    private string At(int position, int field, int component) =>
+        string.Create(CultureInfo.InvariantCulture, $"{Segment(position)}-{field}{(component > 0 ? $".{component}" : "")}");
 
     private string Segment(int position)
     {

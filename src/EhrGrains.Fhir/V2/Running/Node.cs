@@ -24,6 +24,9 @@ internal sealed class Node
     /// <summary>The block that made it.</summary>
     internal int Block { get; private set; }
 
+    /// <summary>The line that made it, where it is the end of the line's path.</summary>
+    internal LinePlan? Line { get; set; }
+
     /// <summary>Whether something of the message is in it.</summary>
     internal bool HasContent { get; private set; }
 
@@ -54,7 +57,7 @@ internal sealed class Node
     internal void Begin(FhirElement? element, FhirType type, Node? parent, string? slice, int block)
     {
         (Element, Type, Parent, Slice, Block) = (element, type, parent, slice, block);
-        (First, Last, Next, Text, HasContent, IsKept) = (null, null, null, null, false, false);
+        (First, Last, Next, Text, Line, HasContent, IsKept) = (null, null, null, null, null, false, false);
     }
 
     /// <summary>Puts a child at its place: after what comes before it in the specification and after earlier items of its list.</summary>
