@@ -11,8 +11,8 @@ namespace EhrGrains.Demo;
 /// <summary>The demo's application server: it has a grant at each hospital, and asks over HTTP or as an Orleans client.</summary>
 internal sealed class Application(ClusterConnection cluster) : IAsyncDisposable
 {
-    private static readonly AppId Id = AppId.Parse("demo-app", null);
-    private static readonly string[] Scopes = ["system/Patient.rs", "system/Observation.rs"];
+    internal static readonly AppId Id = AppId.Parse("demo-app", null);
+    private static readonly string[] Scopes = ["system/Patient.rs", "system/Observation.rs", "system/Encounter.rs"];
 
     /// <summary>Registers the app with a key that is made here, unless an earlier run has, and grants it rights at the tenants.</summary>
     internal static async Task<Application> RegisterAsync(
@@ -39,9 +39,10 @@ internal sealed class Application(ClusterConnection cluster) : IAsyncDisposable
     internal static void NoLog(ILoggingBuilder logging) => logging.ClearProviders();
 
     /// <summary>Asks over HTTP; <paramref name="path"/> is relative to the gateway.</summary>
-    internal async Task<(int Status, byte[] Body)> GetAsync(string path, CancellationToken cancellationToken)
+    internal async Task<(int Status, byte[] Body)> GetAsync(string path, CancellationToken cancellationToken, string? cacheControl = null)
     {
         using var request = new HttpRequestMessage(HttpMethod.Get, path);
+        request.Headers.CacheControl = cacheControl is null ? null : CacheControlHeaderValue.Parse(cacheControl);
         request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", await cluster.Tokens.GetAsync(cancellationToken));
         request.Headers.Accept.Add(new MediaTypeWithQualityHeaderValue("application/fhir+json"));
         using var response = await cluster.Http.SendAsync(request, cancellationToken);

@@ -25,6 +25,7 @@ internal sealed class Demonstration(Narrator narrator, string dataDirectory, Por
     private ClusterConnection admin = null!;
     private Application app = null!;
     private LiveFeeds feeds = null!;
+    private Admission admission = null!;
     private string query = "";
 
     private string OperatorFile => Path.Combine(dataDirectory, "operator.json");
@@ -75,7 +76,7 @@ internal sealed class Demonstration(Narrator narrator, string dataDirectory, Por
 
     public async ValueTask DisposeAsync()
     {
-        foreach (var connection in new IAsyncDisposable?[] { app, admin, hospitals })
+        foreach (var connection in new IAsyncDisposable?[] { app, admin, admission, hospitals })
         {
             if (connection is not null)
             {
@@ -110,6 +111,7 @@ internal sealed class Demonstration(Narrator narrator, string dataDirectory, Por
         await narrator.StepAsync("Rotate a key under load", () => Rotation.UnderLoadAsync(admin, app, TenantOf("athenahealth"), query, cancellationToken));
         await narrator.StepAsync("A hospital says 429", () => AbsorbThrottlingAsync(cancellationToken));
         await narrator.StepAsync("Each hospital sends its admissions and results as HL7 v2", () => feeds.ShowAsync(narrator, cancellationToken));
+        await narrator.StepAsync("An admission comes in, and is known to the application within a second", () => admission.ShowAsync(cancellationToken));
         await narrator.StepAsync("Verify the audit trail", () => VerifyAuditAsync(cancellationToken));
     }
 
@@ -122,6 +124,9 @@ internal sealed class Demonstration(Narrator narrator, string dataDirectory, Por
             $"--EhrGrains:Silo:Port={ports.Silo}",
             $"--EhrGrains:Silo:GatewayPort={ports.Gateway}",
             $"--EhrGrains:Mllp:Port={ports.Mllp}",
+
+            // The application takes its webhooks on this machine.
+            "--EhrGrains:Webhooks:PrivateNetworks:0=127.0.0.1/32",
 
             // The story is told here; what goes wrong is an exception or a failed check.
             "--Logging:Console:LogLevel:Default=None",
@@ -157,6 +162,7 @@ internal sealed class Demonstration(Narrator narrator, string dataDirectory, Por
     {
         isFirstRun = !File.Exists(AppFile);
         app = await Application.RegisterAsync(admin, AppFile, hospitals.Sites.Select(site => TenantId.Parse(site.Tenant, null)), cancellationToken);
+        admission = new Admission(admin, app, hospitals.Sites[0], silo.Services.GetRequiredService<SiloOptions>().Mllp.Port);
         return "its key was made here; the silo knows the public half";
     }
 
@@ -236,6 +242,7 @@ internal sealed class Demonstration(Narrator narrator, string dataDirectory, Por
               {Cli} tenant list
               {Cli} credential rotate st-mary
               {Cli} feed show st-mary {LiveFeeds.Inbound}
+              {Cli} webhook show {hospitals.Sites[0].Tenant} demo
               {Cli} audit verify
               {Cli} query --federated '{query}' --context {AppFile}
 
@@ -247,6 +254,11 @@ internal sealed class Demonstration(Narrator narrator, string dataDirectory, Por
             Each hospital goes on sending two HL7 v2 messages a second; how that stands, on its side:
 
               curl {hospitals.Sites[0].AdminUrl}/feed
+
+            What changes at {hospitals.Sites[0].Tenant} is delivered to an application on this machine, and can be followed:
+
+              curl {new Uri(admission.Receiver, "/_sandbox/webhook")}
+              curl -N -H "Authorization: Bearer $TOKEN" -H 'Accept: text/event-stream' {url}/tenants/{hospitals.Sites[0].Tenant}/changes
             """);
     }
 }

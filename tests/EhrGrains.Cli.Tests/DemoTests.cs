@@ -28,6 +28,7 @@ public sealed class DemoTests
 
         result.Output.ShouldContain(", 0 failed");
         result.Output.ShouldContain("forwarded, in order");
+        result.Output.ShouldContain("told by webhook");
         result.Output.ShouldNotContain("\u001b", Case.Sensitive, "plain where no one sits at a terminal");
         Directory.GetDirectories(temporary.Path, "ehrgrains-demo-*").ShouldBeEmpty();
     }

@@ -9,7 +9,8 @@ internal static class DeliveryPolicy
     /// <summary>The longest that a receiver's Retry-After is followed.</summary>
     internal static readonly TimeSpan RetryAfterMax = TimeSpan.FromHours(1);
 
-    private static readonly TimeSpan[] Delays =
+    /// <summary>The waits after the first failure, the second, and so on.</summary>
+    internal static readonly TimeSpan[] Delays =
     [
         TimeSpan.FromSeconds(5), TimeSpan.FromSeconds(30), TimeSpan.FromMinutes(2), TimeSpan.FromMinutes(5), TimeSpan.FromMinutes(15),
         TimeSpan.FromHours(1), TimeSpan.FromHours(2), TimeSpan.FromHours(4), TimeSpan.FromHours(8),

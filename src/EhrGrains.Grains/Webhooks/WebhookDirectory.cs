@@ -43,6 +43,18 @@ internal sealed partial class WebhookDirectory : BackgroundService
         }
     }
 
+    /// <summary>A webhook was made: changes that are committed in this silo reach it from now on.</summary>
+    internal void Add(TenantId tenant, WebhookId webhook)
+    {
+        var before = known;
+        if (!before.GetValueOrDefault(tenant, []).Contains(webhook))
+        {
+            known = before.Where(row => row.Key != tenant)
+                .Append(KeyValuePair.Create(tenant, before.GetValueOrDefault(tenant, []).Append(webhook).ToArray()))
+                .ToFrozenDictionary();
+        }
+    }
+
     /// <summary>Tells one webhook that it has something to do.</summary>
     internal void Wake(TenantId tenant, WebhookId webhook) => nudges.Tell((tenant, webhook));
 

@@ -241,6 +241,7 @@ internal sealed partial class WebhookGrain
                 return true;
             }),
             cancellationToken);
+        directory.Add(Tenant, Webhook);
         TryAtOnce();
         return new WebhookRegistration(await StatusAsync(cancellationToken), secret is null ? null : new SecretText(WebhookSignatures.Write(secret)));
     }
