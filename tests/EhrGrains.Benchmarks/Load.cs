@@ -17,14 +17,17 @@ internal static partial class Load
 
     internal static bool IsAvailable => File.Exists("/usr/bin/wrk");
 
-    internal static async Task<LoadResult> RunAsync(string url, string authorization, int processId, TimeSpan length)
+    internal static Task<LoadResult> RunAsync(string url, string authorization, int processId, TimeSpan length) =>
+        RunAsync(url, [$"Authorization: {authorization}"], processId, length);
+
+    internal static async Task<LoadResult> RunAsync(string url, IEnumerable<string> headers, int processId, TimeSpan length)
     {
         var cpuBefore = CpuSeconds(processId);
         var start = new ProcessStartInfo("wrk") { RedirectStandardOutput = true };
         string[] arguments =
         [
             "-t1", $"-c{Connections}", $"-d{length.TotalSeconds.ToString(CultureInfo.InvariantCulture)}s",
-            "-H", $"Authorization: {authorization}", "-H", "Accept: application/fhir+json", url,
+            .. headers.SelectMany(header => new[] { "-H", header }), "-H", "Accept: application/fhir+json", url,
         ];
         foreach (var argument in arguments)
         {

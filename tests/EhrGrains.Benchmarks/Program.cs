@@ -4,7 +4,7 @@ using EhrGrains.Benchmarks.Peers;
 using EhrGrains.Sandbox;
 using EhrGrains.Silo;
 
-// EhrGrains.Benchmarks gateway | normalize | tenants | journal | mllp | hl7 FOLDER | v2fhir FOLDER     prints a table of one run; docs/benchmarks.md keeps them
+// EhrGrains.Benchmarks gateway | record-search | normalize | tenants | journal | mllp | hl7 FOLDER | v2fhir FOLDER     prints a table of one run; docs/benchmarks.md keeps them
 // EhrGrains.Benchmarks serve ROLE …                                   a part of a benchmark, in a process of its own
 if (args is ["serve", var role, .. var rest])
 {
@@ -26,6 +26,12 @@ switch (args)
     case ["gateway"]:
         Table(["", "requests/s", "ratio to YARP", "CPU µs a request", "errors"], await GatewayBenchmark.RunAsync(stop.Token));
         return 0;
+    case ["record-search"] when !Load.IsAvailable:
+        Console.Error.WriteLine("This benchmark needs wrk: apt-get install wrk.");
+        return 2;
+    case ["record-search"]:
+        Table(["", "KiB", "static Kestrel/s", "record/s", "ratio", "CPU µs a search", "errors"], await RecordSearchBenchmark.RunAsync(stop.Token));
+        return 0;
     case ["normalize"]:
         Table(["", "pages a CPU-second", "ratio to scan", "bytes allocated a page"], await NormalizationBenchmark.RunAsync());
         return 0;
@@ -45,7 +51,7 @@ switch (args)
         Table(["database, callers", "messages/s", "CPU µs a message", "times Mirth", "Mirth, durable", "refused"], await JournalBenchmark.RunAsync(stop.Token));
         return 0;
     default:
-        Console.Error.WriteLine("Usage: EhrGrains.Benchmarks gateway | normalize | tenants | journal | mllp | hl7 FOLDER | v2fhir FOLDER");
+        Console.Error.WriteLine("Usage: EhrGrains.Benchmarks gateway | record-search | normalize | tenants | journal | mllp | hl7 FOLDER | v2fhir FOLDER");
         return 2;
 }
 
@@ -96,7 +102,7 @@ static async Task ServeAsync(string role, string[] arguments)
             await using (var silo = SiloHost.Build(
             [
                 $"--EhrGrains:DataDirectory={arguments[1]}", $"--EhrGrains:Http:Url={arguments[0]}", "--EhrGrains:Silo:Port=0",
-                "--EhrGrains:Silo:GatewayPort=0", "--EhrGrains:Mllp:Port=0", "--EhrGrains:Gateway:ConcurrentRequestsPerApp=1000",
+                "--EhrGrains:Silo:GatewayPort=0", $"--EhrGrains:Mllp:Port={arguments.ElementAtOrDefault(2) ?? "0"}", "--EhrGrains:Gateway:ConcurrentRequestsPerApp=1000",
             ]))
             {
                 await silo.StartAsync();
@@ -104,6 +110,9 @@ static async Task ServeAsync(string role, string[] arguments)
                 await silo.WaitForShutdownAsync();
             }
 
+            break;
+        case RecordSearchBenchmark.Role:
+            await RecordSearchBenchmark.ServeAsync(arguments[0]);
             break;
         case "mllp":
             await MllpBenchmark.ServeAsync(arguments[0], arguments[1]);

@@ -28,6 +28,7 @@ internal sealed class Cluster : IAsyncDisposable
     private readonly List<ChildProcess> silos = [];
     private readonly List<int> httpPorts = [];
     private readonly List<int> gatewayPorts = [];
+    private readonly List<int> mllpPorts = [];
     private readonly List<int> siloPorts = [];
     private PostgresDatabase database = null!;
     private ClusterCertificates certificates = null!;
@@ -84,6 +85,8 @@ internal sealed class Cluster : IAsyncDisposable
     }
 
     internal Uri Base(int silo) => new($"http://127.0.0.1:{httpPorts[silo].ToString(CultureInfo.InvariantCulture)}");
+
+    internal int MllpPort(int silo) => mllpPorts[silo];
 
     internal SandboxSite Site(string vendor) => Sites.Single(site => site.Vendor == vendor);
 
@@ -175,6 +178,7 @@ internal sealed class Cluster : IAsyncDisposable
         {
             httpPorts.Add(Ports.Free());
             gatewayPorts.Add(Ports.Free());
+            mllpPorts.Add(Ports.Free());
             siloPorts.Add(Ports.Free());
         }
 
@@ -195,7 +199,7 @@ internal sealed class Cluster : IAsyncDisposable
             ["EhrGrains__Silo__Address"] = "127.0.0.1",
             ["EhrGrains__Silo__Port"] = siloPorts[index].ToString(CultureInfo.InvariantCulture),
             ["EhrGrains__Silo__GatewayPort"] = gatewayPorts[index].ToString(CultureInfo.InvariantCulture),
-            ["EhrGrains__Mllp__Port"] = "0",
+            ["EhrGrains__Mllp__Port"] = mllpPorts[index].ToString(CultureInfo.InvariantCulture),
             ["EhrGrains__Database__Kind"] = "PostgreSql",
             ["EhrGrains__Database__ConnectionString"] = database.AppConnectionString,
             ["EhrGrains__RootKeyFile"] = directory.File("root.key"),
