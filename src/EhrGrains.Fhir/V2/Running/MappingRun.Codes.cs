@@ -116,10 +116,10 @@ internal sealed partial class MappingRun
             return;
         }
 
-        // What a table says of all other codes is nothing about a code of another system; nor is a further code one of the table,
-        // unless it is of a table of the standard.
+        // What a table says of all other codes is nothing about a code of another system; nor is a further code one of the table
+        // when it is stated to be of a system that is no table of the standard.
         var system = coding.Find(coding.Type["system"].Order)?.Text;
-        var isOfTable = isFirst || system?.StartsWith(CodeSystemNames.V2Tables, StringComparison.Ordinal) == true;
+        var isOfTable = isFirst || system is null || system.StartsWith(CodeSystemNames.V2Tables, StringComparison.Ordinal);
         if (isOfTable && table.TryFind(sent, out var entry) && !(system is not null && table.IsOther(sent)))
         {
             if (entry.Code is not null)
