@@ -1,9 +1,11 @@
 using System.Text;
 using System.Text.Json;
+using EhrGrains.Contracts.Changes;
 using EhrGrains.Contracts.Feeds;
 using EhrGrains.Contracts.Records;
 using EhrGrains.Contracts.Tenants;
 using EhrGrains.Storage;
+using EhrGrains.Storage.Changes;
 using EhrGrains.Storage.Databases;
 using EhrGrains.Storage.Feeds;
 using EhrGrains.Storage.Journal;
@@ -119,6 +121,18 @@ internal sealed class FeedDatabase : IAsyncDisposable
         }
 
         return taken;
+    }
+
+    /// <summary>All changes of the tenant.</summary>
+    internal async Task<List<ChangeRecord>> ReadChangesAsync(CancellationToken cancellationToken)
+    {
+        var changes = new List<ChangeRecord>();
+        while ((await services.GetRequiredService<ChangeLog>().ReadAsync(Tenant, changes.Count, 1000, cancellationToken)).Rows is { Count: > 0 } rows)
+        {
+            changes.AddRange(rows);
+        }
+
+        return changes;
     }
 
     public async ValueTask DisposeAsync()

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Json;
 using EhrGrains.EndToEnd.Tests.Harness;
 using EhrGrains.Storage.Databases;
 using EhrGrains.Testing;
@@ -8,11 +9,12 @@ namespace EhrGrains.EndToEnd.Tests.Feeds;
 /// <summary>A silo in a process of its own with an MLLP listener, over either database; it can be killed and started again.</summary>
 internal sealed class FeedSilo : IAsyncDisposable
 {
+    private const string Scope = "ehrgrains/operate ehrgrains/administer";
+
     private readonly FeedDatabase database;
     private readonly Dictionary<string, string> settings;
     private ChildProcess? process;
-
-    private readonly Identity? identity;
+    private Identity? identity;
 
     private FeedSilo(FeedDatabase database, Dictionary<string, string> settings, Identity? identity = null)
     {
@@ -25,18 +27,24 @@ internal sealed class FeedSilo : IAsyncDisposable
 
     /// <summary>
     /// Registers the tenant with its feeds, each known by its sending facility, as an administrator does: what is journalled then goes on
-    /// into patient records.
+    /// into patient records. With a token server the tenant is opened as well.
     /// </summary>
-    internal async Task RegisterAsync(int feeds, CancellationToken cancellationToken)
+    internal async Task RegisterAsync(int feeds, CancellationToken cancellationToken, string? tokenServer = null)
     {
-        using var http = new HttpClient();
-        using var administrator = identity ?? Identity.FromOperatorFile(database.Directory.File("operator.json"), "ehrgrains/operate", http);
         var spec = new
         {
             tenant = FeedDatabase.Tenant.Value,
             displayName = "St. Mary",
             timeZone = "America/Chicago",
-            connection = new { vendor = "us-core", baseUrl = "https://fhir.example.org/r4", clientId = "ehrgrains" },
+            connection = new
+            {
+                vendor = "us-core",
+                baseUrl = tokenServer is null ? "https://fhir.example.org/r4" : $"{tokenServer}/r4",
+                tokenEndpoint = tokenServer is null ? null : $"{tokenServer}/token",
+                clientId = "ehrgrains",
+                authMethod = "clientSecretBasic",
+                privateNetworks = new[] { "127.0.0.1/32" },
+            },
             feeds = Enumerable.Range(0, feeds).Select(i => new
             {
                 feed = FeedDatabase.Feed(i).Value,
@@ -44,13 +52,30 @@ internal sealed class FeedSilo : IAsyncDisposable
                 inbound = new { match = new { sendingFacility = FeedDatabase.Facility(i) } },
             }),
         };
-        using var request = new HttpRequestMessage(HttpMethod.Put, $"{settings["EhrGrains__Http__Url"]}/admin/v1/tenants/{FeedDatabase.Tenant}")
+        await CallAsync(HttpMethod.Put, "", spec, cancellationToken);
+        if (tokenServer is not null)
         {
-            Content = System.Net.Http.Json.JsonContent.Create(spec),
+            var secret = new { method = "clientSecretBasic", secret = "a-secret-of-some-length" };
+            await CallAsync(HttpMethod.Post, "/credentials:rotate", secret, cancellationToken);
+            await CallAsync(HttpMethod.Put, "/lifecycle", new { lifecycle = "sandbox", reason = "test" }, cancellationToken);
+        }
+    }
+
+    /// <summary>Asks for something of the tenant as an administrator does; a path that begins with two slashes is one of the whole cluster.</summary>
+    internal async Task<JsonElement> CallAsync(HttpMethod method, string path, object? body, CancellationToken cancellationToken)
+    {
+        using var http = new HttpClient();
+        var administrator = identity ??= Identity.FromOperatorFile(database.Directory.File("operator.json"), Scope, new HttpClient());
+        var of = path.StartsWith("//", StringComparison.Ordinal) ? path[1..] : $"/tenants/{FeedDatabase.Tenant}{path}";
+        using var request = new HttpRequestMessage(method, $"{settings["EhrGrains__Http__Url"]}/admin/v1{of}")
+        {
+            Content = body is null ? null : System.Net.Http.Json.JsonContent.Create(body),
         };
         request.Headers.Authorization = new("Bearer", await administrator.TokenAsync(cancellationToken));
         using var response = await http.SendAsync(request, cancellationToken);
-        response.IsSuccessStatusCode.ShouldBeTrue(await response.Content.ReadAsStringAsync(cancellationToken));
+        var text = await response.Content.ReadAsStringAsync(cancellationToken);
+        response.IsSuccessStatusCode.ShouldBeTrue(text);
+        return text.Length == 0 ? default : JsonDocument.Parse(text).RootElement;
     }
 
     internal static async Task<FeedSilo> StartAsync(FeedDatabase database, CancellationToken cancellationToken)
@@ -113,6 +138,7 @@ internal sealed class FeedSilo : IAsyncDisposable
         ["EhrGrains__Silo__GatewayPort"] = "0",
         ["EhrGrains__Database__ConnectionString"] = database.ConnectionString,
         ["EhrGrains__RootKeyFile"] = database.Directory.File("root.key"),
+        ["EhrGrains__Webhooks__PrivateNetworks__0"] = "127.0.0.1/32",
         ["DOTNET_gcServer"] = "0",
     };
 
@@ -121,7 +147,7 @@ internal sealed class FeedSilo : IAsyncDisposable
         const string ClusterId = "ehrgrains-feeds";
         var certificates = ClusterCertificates.Create(database.Directory.Path, ClusterId);
         var url = Url();
-        var administrator = new Identity("operator", "ehrgrains/operate", new HttpClient(), new Uri($"{url}/oauth/token"));
+        var administrator = new Identity("operator", Scope, new HttpClient(), new Uri($"{url}/oauth/token"));
         await File.WriteAllTextAsync(database.Directory.File("operator.jwks.json"), administrator.JsonWebKeySet, cancellationToken);
         var environment = new Dictionary<string, string>
         {
@@ -141,6 +167,7 @@ internal sealed class FeedSilo : IAsyncDisposable
             ["EhrGrains__Cluster__Service"] = ClusterId,
             ["EhrGrains__Auth__Issuer"] = url,
             ["EhrGrains__Bootstrap__JwksFile"] = database.Directory.File("operator.jwks.json"),
+            ["EhrGrains__Webhooks__PrivateNetworks__0"] = "127.0.0.1/32",
             ["DOTNET_gcServer"] = "0",
         };
         return (environment, administrator);

@@ -46,11 +46,11 @@ public sealed class KillTests(ITestOutputHelper output)
     [Theory]
     [InlineData(DatabaseKind.Sqlite)]
     [InlineData(DatabaseKind.PostgreSql)]
-    public async Task Each_acknowledged_message_is_in_its_patients_record_exactly_once_and_in_order_when_the_silo_is_killed(DatabaseKind kind)
+    public async Task Each_acknowledged_message_is_in_its_patients_record_exactly_once_and_in_order_and_its_changes_are_delivered_when_the_silo_is_killed(DatabaseKind kind)
     {
         await using var database = await FeedDatabase.CreateAsync(kind, Cancelled);
         await using var silo = await FeedSilo.StartAsync(database, Cancelled);
-        await silo.RegisterAsync(Feeds, Cancelled);
+        await using var subscriber = await Subscriber.SubscribeAsync(silo, Feeds, Cancelled);
 
         var senders = await RunAsync(silo, silo.Port, Kills);
         await silo.StartAsync(Cancelled);
@@ -68,8 +68,13 @@ public sealed class KillTests(ITestOutputHelper output)
             }
         }
 
-        output.WriteLine($"{Kills} kills, {senders.Sum(sender => sender.Acknowledged)} messages acknowledged");
+        var changes = await database.ReadChangesAsync(Cancelled);
+        await subscriber.CaughtUpAsync(silo, Cancelled);
+        wrong.AddRange(subscriber.FindWrong(changes));
+        output.WriteLine(
+            $"{Kills} kills, {senders.Sum(sender => sender.Acknowledged)} messages acknowledged, {changes.Count} changes, {subscriber.Reading}");
         wrong.ShouldBeEmpty();
+        (subscriber.Reading.Forged, subscriber.Reading.Refused).ShouldBe((0, 10));
     }
 
     [Fact]
