@@ -4,7 +4,7 @@ using EhrGrains.Benchmarks.Peers;
 using EhrGrains.Sandbox;
 using EhrGrains.Silo;
 
-// EhrGrains.Benchmarks gateway | record-search | normalize | tenants | journal | mllp | hl7 FOLDER | v2fhir FOLDER     prints a table of one run; docs/benchmarks.md keeps them
+// EhrGrains.Benchmarks gateway | record-search | normalize | tenants | journal | mllp | hl7 FOLDER | v2fhir FOLDER | record-feed FOLDER     prints a table of one run; docs/benchmarks.md keeps them
 // EhrGrains.Benchmarks serve ROLE …                                   a part of a benchmark, in a process of its own
 if (args is ["serve", var role, .. var rest])
 {
@@ -47,11 +47,14 @@ switch (args)
     case ["mllp"]:
         await TableAsync(["connections × outstanding", "reference a second", "listener a second", "ratio", "CPU µs", "p50 / p99 ms"], MllpBenchmark.RunAsync(stop.Token));
         return 0;
+    case ["record-feed", var folder]:
+        Table(["", "measured", "target"], await RecordFeedBenchmark.RunAsync(folder, stop.Token));
+        return 0;
     case ["journal"]:
         Table(["database, callers", "messages/s", "CPU µs a message", "times Mirth", "Mirth, durable", "refused"], await JournalBenchmark.RunAsync(stop.Token));
         return 0;
     default:
-        Console.Error.WriteLine("Usage: EhrGrains.Benchmarks gateway | record-search | normalize | tenants | journal | mllp | hl7 FOLDER | v2fhir FOLDER");
+        Console.Error.WriteLine("Usage: EhrGrains.Benchmarks gateway | record-search | normalize | tenants | journal | mllp | hl7 FOLDER | v2fhir FOLDER | record-feed FOLDER");
         return 2;
 }
 
