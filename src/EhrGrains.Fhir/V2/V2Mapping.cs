@@ -17,7 +17,7 @@ public sealed class V2Mapping
 
     // A run holds buffers worth keeping; there are never more than threads that map at once.
     private const int RunsKeptMax = 16;
-    private static readonly ConcurrentBag<MappingRun> Runs = [];
+    private static readonly ConcurrentQueue<MappingRun> Runs = [];
 
     private readonly SiteLayer site;
     private readonly RulePlan plan;
@@ -66,7 +66,7 @@ public sealed class V2Mapping
     public MappedMessage Map(Hl7Message message, MappingContext context)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(context.Patients.Count, PatientReader.Count(message), nameof(context));
-        var run = Runs.TryTake(out var kept) ? kept : new MappingRun();
+        var run = Runs.TryDequeue(out var kept) ? kept : new MappingRun();
         try
         {
             return run.Run(message, context, plan, tables, codes);
@@ -75,7 +75,7 @@ public sealed class V2Mapping
         {
             if (Runs.Count < RunsKeptMax)
             {
-                Runs.Add(run);
+                Runs.Enqueue(run);
             }
             else
             {
