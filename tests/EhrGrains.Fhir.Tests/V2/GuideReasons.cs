@@ -46,7 +46,6 @@ internal static class GuideReasons
         ("SCH[Provenance]", "*", "who entered the appointment takes part in it"),
         ("SN[*", "*", "in the map of OBX-5"),
         ("ST[*", "*", "a text is converted as the type of its element wants it"),
-        ("TQ[MedicationRequest]", "*", "a medication's timing is in TQ1 since HL7 v2.5"),
         ("TS[*", "*", "a time is converted as the type of its element wants it"),
         ("TXA[Provenance]", "*", "the document has its authors and dates itself"),
         ("XCN[Practitioner]", "XCN.7", "with the name, as it is spoken"),
