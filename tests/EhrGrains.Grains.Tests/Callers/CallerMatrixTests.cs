@@ -6,7 +6,9 @@ using EhrGrains.Contracts.Callers;
 using EhrGrains.Contracts.Credentials;
 using EhrGrains.Contracts.Feeds;
 using EhrGrains.Contracts.Query;
+using EhrGrains.Contracts.Records;
 using EhrGrains.Contracts.Tenants;
+using EhrGrains.Contracts.Webhooks;
 using EhrGrains.Grains.Callers;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -226,6 +228,8 @@ public sealed class CallerMatrixTests(SqliteGrainCluster cluster) : IClassFixtur
         nameof(IFederatedQueryGrain) => Federation.Key,
         "ITokenSessionGrain" => GrainKeys.TokenSession(tenant, GrainKeys.BackendPurpose),
         "IMllpConnectionGrain" or "IMllpSenderGrain" => GrainKeys.Feed(tenant, FeedId.Parse("adt", null)),
+        "IPatientRecordGrain" => GrainKeys.Patient(tenant, PatientId.Parse("somebody", null)),
+        "IWebhookGrain" => GrainKeys.Webhook(tenant, WebhookId.Parse("somewhere", null)),
         _ => GrainKeys.Tenant(tenant),
     };
 
