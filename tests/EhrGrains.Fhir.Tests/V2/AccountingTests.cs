@@ -35,7 +35,7 @@ public sealed class AccountingTests
     public void Whatever_stands_in_a_message_is_accounted_for()
     {
         // Fields that the tables know and some that they do not, of components and subcomponents, in segments in any order.
-        var leaf = Gen.OneOf(Gen.Const(""), Gen.Const("\"\""), Gen.String[Gen.Char["ABCYN0123456789.+-"], 1, 8]);
+        var leaf = Gen.OneOf(Gen.Const(""), Gen.Const("\"\""), Gen.String[Gen.Char["ABCYN0123456789.+- "], 1, 8]);
         var component = Gen.Select(leaf, leaf, (one, other) => other.Length == 0 ? one : $"{one}&{other}");
         var repetition = component.Array[0, 6].Select(components => string.Join('^', components));
         var field = Gen.Frequency((4, Gen.Const("")), (3, repetition), (1, Gen.Select(repetition, repetition, (one, other) => $"{one}~{other}")));
@@ -49,7 +49,7 @@ public sealed class AccountingTests
                 CheckParts(message, mapped);
                 mapped.Accounting!.Parts.Where(part => part.Outcome == PartOutcome.Exception && !IsReported(part.Location, mapped.Exceptions)).ShouldBeEmpty();
             },
-            iter: 2_000, seed: "0000000000001", threads: 1);
+            iter: 1_000, seed: "0000000000001", threads: 1);
     }
 
     [Fact]

@@ -18,7 +18,7 @@ internal sealed class MadeResource(MapPlan map, Node node, string id, int positi
     internal int Patient => patient;
 
     /// <summary>The top-level elements that <c>""</c> deletes.</summary>
-    internal List<Compiling.FhirElement>? Deleted { get; set; }
+    internal List<FhirElement>? Deleted { get; set; }
 
     internal string Type => node.Type.Name;
 }

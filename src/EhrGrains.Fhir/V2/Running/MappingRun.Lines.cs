@@ -183,7 +183,7 @@ internal sealed partial class MappingRun
         return true;
     }
 
-    // "^^" is populated by nothing but separators.
+    // "^^" is populated by nothing but separators, and "  " by nothing.
     private bool HasText(Hl7Value value)
     {
         if (!value.HasValue)
@@ -192,7 +192,7 @@ internal sealed partial class MappingRun
         }
 
         var delimiters = message.Delimiters;
-        return value.Raw.ContainsAnyExcept(delimiters.Component, delimiters.Subcomponent, delimiters.Repetition);
+        return value.Raw.ContainsAnyExcept([delimiters.Component, delimiters.Subcomponent, delimiters.Repetition, (byte)' ']);
     }
 
     private bool Holds(ConditionPlan condition, scoped in Frame frame)

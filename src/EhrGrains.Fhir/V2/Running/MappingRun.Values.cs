@@ -19,6 +19,11 @@ internal sealed partial class MappingRun
         }
         else if (!HasText(frame.Value))
         {
+            if (!frame.Value.Raw.ContainsAnyExcept((byte)' '))
+            {
+                Take(frame.Value, line.Place, "blank", PartOutcome.Ignored);
+            }
+
             Step(line, frame, RuleFinding.Empty);
         }
         else
