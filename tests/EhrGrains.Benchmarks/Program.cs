@@ -4,7 +4,7 @@ using EhrGrains.Benchmarks.Peers;
 using EhrGrains.Sandbox;
 using EhrGrains.Silo;
 
-// EhrGrains.Benchmarks gateway | record-search | normalize | tenants | journal | mllp | hl7 FOLDER | v2fhir FOLDER | record-feed FOLDER     prints a table of one run; docs/benchmarks.md keeps them
+// EhrGrains.Benchmarks gateway | record-search | normalize | tenants | journal | mllp | webhook | hl7 FOLDER | v2fhir FOLDER | record-feed FOLDER     prints a table of one run; docs/benchmarks.md keeps them
 // EhrGrains.Benchmarks serve ROLE …                                   a part of a benchmark, in a process of its own
 if (args is ["serve", var role, .. var rest])
 {
@@ -50,11 +50,14 @@ switch (args)
     case ["record-feed", var folder]:
         Table(["", "measured", "target"], await RecordFeedBenchmark.RunAsync(folder, stop.Token));
         return 0;
+    case ["webhook"]:
+        Table(["", "measured", "target"], await WebhookBenchmark.RunAsync(stop.Token));
+        return 0;
     case ["journal"]:
         Table(["database, callers", "messages/s", "CPU µs a message", "times Mirth", "Mirth, durable", "refused"], await JournalBenchmark.RunAsync(stop.Token));
         return 0;
     default:
-        Console.Error.WriteLine("Usage: EhrGrains.Benchmarks gateway | record-search | normalize | tenants | journal | mllp | hl7 FOLDER | v2fhir FOLDER | record-feed FOLDER");
+        Console.Error.WriteLine("Usage: EhrGrains.Benchmarks gateway | record-search | normalize | tenants | journal | mllp | webhook | hl7 FOLDER | v2fhir FOLDER | record-feed FOLDER");
         return 2;
 }
 
