@@ -10,7 +10,7 @@ namespace EhrGrains.Benchmarks;
 /// <param name="Errors">Answers that were not 2xx, and socket errors.</param>
 internal sealed record LoadResult(double PerSecond, double CpuMicroseconds, long Errors);
 
-/// <summary>Load from wrk, a process of its own, on 16 connections; and the CPU time of the process under load from /proc.</summary>
+/// <summary>Load from wrk, a process of its own, on 16 connections unless said; and the CPU time of the process under load from /proc.</summary>
 internal static partial class Load
 {
     private const int Connections = 16;
@@ -20,13 +20,13 @@ internal static partial class Load
     internal static Task<LoadResult> RunAsync(string url, string authorization, int processId, TimeSpan length) =>
         RunAsync(url, [$"Authorization: {authorization}"], processId, length);
 
-    internal static async Task<LoadResult> RunAsync(string url, IEnumerable<string> headers, int processId, TimeSpan length)
+    internal static async Task<LoadResult> RunAsync(string url, IEnumerable<string> headers, int processId, TimeSpan length, int connections = Connections)
     {
         var cpuBefore = CpuSeconds(processId);
         var start = new ProcessStartInfo("wrk") { RedirectStandardOutput = true };
         string[] arguments =
         [
-            "-t1", $"-c{Connections}", $"-d{length.TotalSeconds.ToString(CultureInfo.InvariantCulture)}s",
+            "-t1", $"-c{connections.ToString(CultureInfo.InvariantCulture)}", $"-d{length.TotalSeconds.ToString(CultureInfo.InvariantCulture)}s",
             .. headers.SelectMany(header => new[] { "-H", header }), "-H", "Accept: application/fhir+json", url,
         ];
         foreach (var argument in arguments)

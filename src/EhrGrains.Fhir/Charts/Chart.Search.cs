@@ -162,7 +162,20 @@ public sealed partial class Chart
         {
             0 => static _ => true,
             1 => tests[0],
-            _ => slot => Array.TrueForAll(tests, test => test(slot)),
+            _ => slot => AllPass(tests, slot),
         };
+    }
+
+    private static bool AllPass(Func<int, bool>[] tests, int slot)
+    {
+        foreach (var test in tests)
+        {
+            if (!test(slot))
+            {
+                return false;
+            }
+        }
+
+        return true;
     }
 }

@@ -10,14 +10,9 @@ internal static class SortOrder
 
     internal static void Sort(int[] slots, IReadOnlyList<SortKey> keys, Column[] columns, Texts texts)
     {
-        var comparisons = keys.Select((key, i) => By(columns[i], key.Descending, texts)).ToArray();
-        var places = new Dictionary<int, int>(slots.Length);
-        for (var i = 0; i < slots.Length; i++)
-        {
-            places[slots[i]] = i;
-        }
-
-        Array.Sort(slots, (a, b) =>
+        var comparisons = keys.Select((key, i) => By(columns[i], slots, key.Descending, texts)).ToArray();
+        var places = Enumerable.Range(0, slots.Length).ToArray();
+        Array.Sort(places, (a, b) =>
         {
             foreach (var comparison in comparisons)
             {
@@ -27,38 +22,41 @@ internal static class SortOrder
                 }
             }
 
-            return places[a].CompareTo(places[b]);
+            return a.CompareTo(b);
         });
+        Array.ConvertAll(places, place => slots[place]).CopyTo(slots, 0);
     }
 
-    private static Comparison<int> By(Column column, bool descending, Texts texts) => column switch
+    private static Comparison<int> By(Column column, int[] slots, bool descending, Texts texts) => column switch
     {
-        Column<TimeRange> dates => Of(dates, (a, b) => descending ? a.To.CompareTo(b.To) : a.From.CompareTo(b.From), descending),
-        Column<QuantityValue> numbers => Of(numbers, (a, b) => descending ? a.High.CompareTo(b.High) : a.Low.CompareTo(b.Low), descending),
-        Column<string> words => Of(words, string.CompareOrdinal, descending),
-        Column<TokenValue> tokens => Of(tokens, (a, b) => string.CompareOrdinal(texts[a.Code], texts[b.Code]), descending),
+        Column<TimeRange> dates => Of(dates, slots, date => descending ? date.To : date.From, Comparer<long>.Default, descending),
+        Column<QuantityValue> numbers => Of(numbers, slots, number => descending ? number.High : number.Low, Comparer<decimal>.Default, descending),
+        Column<string> words => Of(words, slots, word => word, StringComparer.Ordinal, descending),
+        Column<TokenValue> tokens => Of(tokens, slots, token => texts[token.Code], StringComparer.Ordinal, descending),
         _ => throw new InvalidOperationException("There is no such kind of column."),
     };
 
-    private static Comparison<int> Of<T>(Column<T> column, Comparison<T> compare, bool descending) => (a, b) =>
+    // The key of each place is looked up once, not at every comparison.
+    private static Comparison<int> Of<T, TKey>(Column<T> column, int[] slots, Func<T, TKey> keyOf, IComparer<TKey> comparer, bool descending)
     {
-        var left = column[a];
-        var right = column[b];
-        return left.IsEmpty || right.IsEmpty
-            ? left.IsEmpty.CompareTo(right.IsEmpty)
-            : descending ? compare(Best(right, compare, descending), Best(left, compare, descending))
-            : compare(Best(left, compare, descending), Best(right, compare, descending));
-    };
-
-    private static T Best<T>(ReadOnlySpan<T> values, Comparison<T> compare, bool largest)
-    {
-        var best = values[0];
-        foreach (var value in values[1..])
+        var keys = new TKey[slots.Length];
+        var missing = new bool[slots.Length];
+        for (var place = 0; place < slots.Length; place++)
         {
-            var compared = compare(value, best);
-            best = largest ? (compared > 0 ? value : best) : (compared < 0 ? value : best);
+            var values = column[slots[place]];
+            missing[place] = values.IsEmpty;
+            for (var i = 0; i < values.Length; i++)
+            {
+                var key = keyOf(values[i]);
+                if (i == 0 || (descending ? comparer.Compare(key, keys[place]) > 0 : comparer.Compare(key, keys[place]) < 0))
+                {
+                    keys[place] = key;
+                }
+            }
         }
 
-        return best;
+        return (a, b) => missing[a] || missing[b] ? missing[a].CompareTo(missing[b])
+            : descending ? comparer.Compare(keys[b], keys[a])
+            : comparer.Compare(keys[a], keys[b]);
     }
 }
