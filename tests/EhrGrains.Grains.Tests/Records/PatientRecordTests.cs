@@ -6,6 +6,7 @@ using EhrGrains.Contracts.Callers;
 using EhrGrains.Contracts.Records;
 using EhrGrains.Contracts.Tenants;
 using EhrGrains.Grains.Callers;
+using EhrGrains.Grains.Records;
 using EhrGrains.Storage.Records;
 using Microsoft.Extensions.DependencyInjection;
 
@@ -200,6 +201,22 @@ public abstract class PatientRecordTests(GrainCluster fixture)
         rows[..3].ShouldBe(["1 anna Patient/anna 1 1 adt/1", "2 anna Observation/o1 1 1 adt/1", "3 anna Location/ward 1 1 adt/1"]);
         rows.Count(row => row.EndsWith(" 4 adt/3", StringComparison.Ordinal)).ShouldBe(5, "o1 out and in, the ward out, both Patients");
         rows.Select((row, i) => row.StartsWith($"{i + 1} ", StringComparison.Ordinal)).ShouldAllBe(gapless => gapless);
+    }
+
+    [Fact]
+    public async Task A_record_above_the_bound_keeps_its_large_types_out_of_memory_and_has_them_when_they_are_needed()
+    {
+        var large = new string('x', 1000);
+        await ApplyAsync("anna", 1, [Patient("anna", "female"), .. Enumerable.Range(0, 20).Select(i => Resource("Observation", $"o{i}", $""" "note":"{large}" """))]);
+        var store = cluster.Silo(0).GetRequiredService<RecordStore>();
+
+        var state = await RecordState.LoadAsync(store, tenant, Id("anna"), TimeZoneInfo.Utc, 10_000, Ct);
+        (state.Chart.Count, state.Head.Resources).ShouldBe((1, 21L));
+        state.Spilled.ShouldBe(["Observation"]);
+        await state.NeedAsync(store, tenant, ["Observation"], Ct);
+        (state.Chart.Count, state.Find(new RecordKey("Observation", "o7"))!.Version).ShouldBe((21, 1));
+        await state.NeedAsync(store, tenant, ["Patient"], Ct);
+        state.Chart.Count.ShouldBe(1);
     }
 
     private async Task MergedAsync()
