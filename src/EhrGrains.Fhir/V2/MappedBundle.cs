@@ -29,17 +29,22 @@ public static class MappedBundle
             }
         }
 
-        json.WriteStartArray("entry"u8);
-        foreach (var resource in message.Resources.DistinctBy(resource => (resource.Type, resource.Id)))
+        // R4 §2.6.2: there are no empty arrays.
+        if (message.Resources.Count > 0)
         {
-            json.WriteStartObject();
-            json.WriteString("fullUrl"u8, $"{Base}{resource.Type}/{resource.Id}");
-            json.WritePropertyName("resource"u8);
-            json.WriteRawValue(resource.Json.Span, skipInputValidation: true);
-            json.WriteEndObject();
+            json.WriteStartArray("entry"u8);
+            foreach (var resource in message.Resources.DistinctBy(resource => (resource.Type, resource.Id)))
+            {
+                json.WriteStartObject();
+                json.WriteString("fullUrl"u8, $"{Base}{resource.Type}/{resource.Id}");
+                json.WritePropertyName("resource"u8);
+                json.WriteRawValue(resource.Json.Span, skipInputValidation: true);
+                json.WriteEndObject();
+            }
+
+            json.WriteEndArray();
         }
 
-        json.WriteEndArray();
         json.WriteEndObject();
         json.Flush();
         return buffer.WrittenSpan.ToArray();

@@ -151,12 +151,12 @@ internal sealed partial class MappingRun
             WriteItems(first, after, json, static (item, to) => WriteText(item, to));
         }
 
-        if (AnyItem(first, after, static item => item.First is not null))
+        if (AnyItem(first, after, static item => item.HasWanted))
         {
             json.WritePropertyName(element.JsonShadowName);
             WriteItems(first, after, json, static (item, to) =>
             {
-                if (item.First is null)
+                if (!item.HasWanted)
                 {
                     to.WriteNullValue();
                     return;

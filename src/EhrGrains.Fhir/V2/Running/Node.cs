@@ -52,6 +52,23 @@ internal sealed class Node
         }
     }
 
+    /// <summary>Whether anything wanted is directly in it.</summary>
+    internal bool HasWanted
+    {
+        get
+        {
+            for (var child = First; child is not null; child = child.Next)
+            {
+                if (child.IsWanted)
+                {
+                    return true;
+                }
+            }
+
+            return false;
+        }
+    }
+
     private Node? Last { get; set; }
 
     internal void Begin(FhirElement? element, FhirType type, Node? parent, string? slice, int block)

@@ -1,3 +1,5 @@
+using System.Buffers;
+using System.Buffers.Text;
 using System.Globalization;
 using EhrGrains.Fhir.V2.Compiling;
 using EhrGrains.Hl7v2.Messages;
@@ -9,6 +11,7 @@ namespace EhrGrains.Fhir.V2.Running;
 internal static class Primitives
 {
     private const int IdLengthMax = 64;
+    private static readonly SearchValues<char> NotInUris = SearchValues.Create("\"<>\\^`{|}");
 
     /// <summary>The text of a value as a primitive; null with the kind of exception when it is none.</summary>
     internal static string? TextOf(Hl7Value value, FhirType type, FhirElement? element, TimeZoneInfo zone, out string wrong)
@@ -45,7 +48,7 @@ internal static class Primitives
                 return text.Length > 0 && (element?.Codes is not { } codes || codes.Contains(text)) ? text : null;
             case "uri" or "url" or "canonical" or "oid" or "uuid":
                 text = text.Trim();
-                return text.Length > 0 && !text.Any(char.IsWhiteSpace) ? text : null;
+                return IsUri(text) ? text : null;
             case "id":
                 text = text.Trim();
                 return text.Length is > 0 and <= IdLengthMax && text.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '.') ? text : null;
@@ -53,7 +56,7 @@ internal static class Primitives
                 return BooleanOf(text);
             case "base64Binary":
                 text = string.Concat(text.Where(c => !char.IsWhiteSpace(c)));
-                return text.Length > 0 && System.Buffers.Text.Base64.IsValid(text) ? text : null;
+                return text.Length > 0 && Base64.IsValid(text) ? text : null;
             case "date" or "dateTime" or "instant" or "decimal" or "integer" or "positiveInt" or "unsignedInt":
                 return text.Length > 0 ? text : null;
             default:
@@ -81,6 +84,11 @@ internal static class Primitives
         var precision = time.Precision < Hl7TimePrecision.Second ? Hl7TimePrecision.Second : time.Precision;
         return (time with { Offset = instant.Offset, Precision = precision }).ToString();
     }
+
+    // R4 §2.24.0.1, uri; what RFC 3986 §2 has no place for is no URI, and an address on the web has a host.
+    private static bool IsUri(string text) =>
+        text.Length > 0 && !text.Any(char.IsWhiteSpace) && !text.AsSpan().ContainsAny(NotInUris)
+        && (!text.StartsWith("http", StringComparison.OrdinalIgnoreCase) || !text.Contains("://", StringComparison.Ordinal) || Uri.TryCreate(text, UriKind.Absolute, out _));
 
     private static string? BooleanOf(string text) => text switch
     {
