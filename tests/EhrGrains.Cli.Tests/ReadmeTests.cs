@@ -18,6 +18,8 @@ public sealed class ReadmeTests(RunningCluster cluster) : IClassFixture<RunningC
         result.Output.ShouldContain("CapabilityStatement");
         result.Output.ShouldContain("\"acknowledged\":100,\"refused\":0");
         result.Output.ShouldMatch(@"head of journal\s+100\b");
+        result.Output.ShouldContain("urn:ehrgrains:tenant:st-mary", customMessage: "a patient of the record");
+        result.Output.ShouldContain("PID-5.1");
     }
 
     [Fact]
