@@ -22,7 +22,7 @@ internal static partial class MappingSpecRules
         CheckCodes(problems, mapping.Codes ?? []);
         if (mapping.Rules is null or { Length: > RulesLengthMax })
         {
-            problems.Add(new("EHR-MAP-006", "mapping.rules", "The rules have at most 262,144 characters."));
+            problems.Add(new("EHR-MAP-026", "mapping.rules", "The rules have at most 262,144 characters."));
         }
     }
 
@@ -45,7 +45,7 @@ internal static partial class MappingSpecRules
     {
         if (authorities.Count > AuthoritiesMax)
         {
-            problems.Add(new("EHR-MAP-001", "mapping.authorities", "At most 1,000 authorities."));
+            problems.Add(new("EHR-MAP-021", "mapping.authorities", "At most 1,000 authorities."));
             return;
         }
 
@@ -54,7 +54,7 @@ internal static partial class MappingSpecRules
             if (!TenantSpecRules.IsPlainText(name, NameLengthMax) || !IsUri(system))
             {
                 problems.Add(new(
-                    "EHR-MAP-002", $"mapping.authorities.{name}", "An authority of 1 to 227 characters has an absolute URI, for example urn:oid:1.2.3."));
+                    "EHR-MAP-022", $"mapping.authorities.{name}", "An authority of 1 to 227 characters has an absolute URI, for example urn:oid:1.2.3."));
             }
         }
     }
@@ -63,7 +63,7 @@ internal static partial class MappingSpecRules
     {
         if (codes.Length > CodesMax)
         {
-            problems.Add(new("EHR-MAP-003", "mapping.codes", "At most 20,000 codes."));
+            problems.Add(new("EHR-MAP-023", "mapping.codes", "At most 20,000 codes."));
             return;
         }
 
@@ -73,7 +73,7 @@ internal static partial class MappingSpecRules
             var (path, code) = ($"mapping.codes[{i}]", codes[i]);
             if (code.Field is null || !Field().IsMatch(code.Field))
             {
-                problems.Add(new("EHR-MAP-004", $"{path}.field", "Name a field, for example OBX-3."));
+                problems.Add(new("EHR-MAP-024", $"{path}.field", "Name a field, for example OBX-3."));
             }
 
             CheckText(problems, $"{path}.from", code.From, CodeLengthMax);
@@ -81,12 +81,12 @@ internal static partial class MappingSpecRules
             CheckText(problems, $"{path}.display", code.Display ?? "-", DisplayLengthMax);
             if (!IsUri(code.System))
             {
-                problems.Add(new("EHR-MAP-008", $"{path}.system", "Name the code system by its absolute URI, for example http://loinc.org."));
+                problems.Add(new("EHR-MAP-028", $"{path}.system", "Name the code system by its absolute URI, for example http://loinc.org."));
             }
 
             if (!known.Add((code.Field ?? "", code.From ?? "")))
             {
-                problems.Add(new("EHR-MAP-007", $"{path}.from", "The same code of the same field is mapped above."));
+                problems.Add(new("EHR-MAP-027", $"{path}.from", "The same code of the same field is mapped above."));
             }
         }
     }
@@ -95,7 +95,7 @@ internal static partial class MappingSpecRules
     {
         if (!TenantSpecRules.IsPlainText(text, lengthMax))
         {
-            problems.Add(new("EHR-MAP-005", path, $"Has 1 to {lengthMax} characters, no control characters."));
+            problems.Add(new("EHR-MAP-025", path, $"Has 1 to {lengthMax} characters, no control characters."));
         }
     }
 

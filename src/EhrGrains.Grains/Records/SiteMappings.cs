@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using EhrGrains.Contracts;
 using EhrGrains.Contracts.Tenants;
 using EhrGrains.Fhir.V2;
 
@@ -16,11 +17,11 @@ internal sealed class SiteMappings
     private readonly ConcurrentDictionary<TenantId, (long Version, V2Mapping Mapping)> own = new();
 
     /// <summary>The mapping of a tenant as this version of it states it.</summary>
-    /// <exception cref="Contracts.ProblemException">The site layer has errors, all of them listed.</exception>
+    /// <exception cref="ProblemException">The site layer has errors, all of them listed.</exception>
     internal V2Mapping Of(TenantId tenant, TenantSnapshot snapshot)
     {
         var (spec, zone) = (snapshot.Spec.Mapping, snapshot.Spec.TimeZone);
-        if (spec is { Authorities.Count: 0, Codes.Length: 0, Rules.Length: 0 })
+        if (IsEmpty(spec))
         {
             return shared.GetOrAdd(zone, static zone => Compile(zone, new MappingSpec()));
         }
@@ -40,8 +41,24 @@ internal sealed class SiteMappings
         return mapping;
     }
 
+    /// <summary>What is wrong with the site layer that a tenant is to have; empty when it can be compiled.</summary>
+    internal static IReadOnlyList<Problem> Check(TenantSpec spec)
+    {
+        try
+        {
+            _ = IsEmpty(spec.Mapping) ? null : Compile(spec.TimeZone, spec.Mapping);
+            return [];
+        }
+        catch (ProblemException e)
+        {
+            return e.Problems;
+        }
+    }
+
+    private static bool IsEmpty(MappingSpec spec) => spec is { Authorities.Count: 0, Codes.Length: 0, Rules.Length: 0 };
+
     /// <summary>Compiles a site layer.</summary>
-    /// <exception cref="Contracts.ProblemException">It has errors, all of them listed.</exception>
+    /// <exception cref="ProblemException">It has errors, all of them listed.</exception>
     internal static V2Mapping Compile(string timeZone, MappingSpec spec) => V2Mapping.Compile(new SiteLayer
     {
         TimeZone = timeZone,

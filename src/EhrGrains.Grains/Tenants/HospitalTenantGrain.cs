@@ -6,6 +6,7 @@ using EhrGrains.Contracts.Tenants;
 using EhrGrains.Contracts.Tokens;
 using EhrGrains.Grains.Audit;
 using EhrGrains.Grains.Credentials;
+using EhrGrains.Grains.Records;
 using EhrGrains.Storage.Feeds;
 using EhrGrains.Storage.GrainStorage;
 using EhrGrains.Storage.Tenants;
@@ -69,6 +70,7 @@ internal sealed partial class HospitalTenantGrain(
         if (problems.Count == 0)
         {
             problems.AddRange(VendorRules.Check(spec.Connection));
+            problems.AddRange(SiteMappings.Check(spec));
             if (spec.Tenant != Tenant.Value)
             {
                 problems.Add(new("EHR-TEN-007", "tenant", "The id in the spec is not the id that the command went to."));

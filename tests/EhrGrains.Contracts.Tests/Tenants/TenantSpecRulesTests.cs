@@ -215,11 +215,11 @@ public sealed class TenantSpecRulesTests
         };
         TenantSpecRules.Validate(Good with { Mapping = mapping }).Select(problem => (problem.Code, problem.Path)).ShouldBe(
         [
-            ("EHR-MAP-002", "mapping.authorities.LAB"),
-            ("EHR-MAP-007", "mapping.codes[1].from"),
-            ("EHR-MAP-004", "mapping.codes[2].field"),
-            ("EHR-MAP-008", "mapping.codes[3].system"),
-            ("EHR-MAP-006", "mapping.rules"),
+            ("EHR-MAP-022", "mapping.authorities.LAB"),
+            ("EHR-MAP-027", "mapping.codes[1].from"),
+            ("EHR-MAP-024", "mapping.codes[2].field"),
+            ("EHR-MAP-028", "mapping.codes[3].system"),
+            ("EHR-MAP-026", "mapping.rules"),
         ]);
     }
 

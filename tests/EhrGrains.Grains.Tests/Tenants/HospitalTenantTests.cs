@@ -36,6 +36,17 @@ public abstract class HospitalTenantTests(GrainCluster fixture)
     }
 
     [Fact]
+    public async Task A_site_layer_that_cannot_be_compiled_is_refused_by_its_lines()
+    {
+        await using var hospital = await Hospital.RegisterAsync(cluster);
+        using var admin = cluster.EnterAdmin();
+        var wrong = hospital.Spec with { Mapping = new MappingSpec { Rules = "ZPI -> Patient\n  ZPI-3 nme.family\nthis is no rule\n" } };
+        var refusal = await Should.ThrowAsync<ProblemException>(() => hospital.Grain.RegisterAsync(wrong, dryRun: false, Ct));
+        refusal.Problems.Select(problem => (problem.Code, problem.Path)).Distinct().ShouldBe([("EHR-MAP-001", "mapping.rules:2"), ("EHR-MAP-001", "mapping.rules:3")]);
+        (await hospital.Grain.DescribeAsync(Ct)).Spec.Mapping.Rules.ShouldBeEmpty();
+    }
+
+    [Fact]
     public async Task A_spec_with_errors_changes_nothing_and_lists_them_all()
     {
         await using var hospital = await Hospital.RegisterAsync(cluster);
