@@ -1,5 +1,6 @@
 using EhrGrains.Contracts.Apps;
 using EhrGrains.Contracts.Feeds;
+using EhrGrains.Contracts.Populations;
 using EhrGrains.Contracts.Records;
 using EhrGrains.Contracts.Tenants;
 using EhrGrains.Contracts.Webhooks;
@@ -33,6 +34,9 @@ public static class GrainKeys
 
     /// <summary>Key of a webhook: <c>{tenant}/{webhook}</c>.</summary>
     public static string Webhook(TenantId tenant, WebhookId webhook) => $"{tenant.Value}/{webhook.Value}";
+
+    /// <summary>Key of a cohort: <c>{tenant}/{cohort}</c>.</summary>
+    public static string Cohort(TenantId tenant, CohortId cohort) => $"{tenant.Value}/{cohort.Value}";
 
     /// <summary>Key of an app's grain: <c>~app/{app}</c>.</summary>
     public static string App(AppId app) => $"{AppScope}/{app.Value}";
@@ -74,5 +78,13 @@ public static class GrainKeys
         webhook = default;
         var slash = key.IndexOf('/', StringComparison.Ordinal);
         return TryGetTenant(key, out tenant) && slash > 0 && WebhookId.TryParse(key[(slash + 1)..], out webhook);
+    }
+
+    /// <summary>Reads the key of a cohort; false for other keys.</summary>
+    public static bool TryGetCohort(string key, out TenantId tenant, out CohortId cohort)
+    {
+        cohort = default;
+        var slash = key.IndexOf('/', StringComparison.Ordinal);
+        return TryGetTenant(key, out tenant) && slash > 0 && CohortId.TryParse(key[(slash + 1)..], out cohort);
     }
 }
