@@ -7,7 +7,7 @@ using YamlDotNet.RepresentationModel;
 namespace EhrGrains.Fhir.Vendors;
 
 /// <summary>Reads a vendor profile and checks all of it: a profile that loads is one that works.</summary>
-internal static class ProfileReader
+internal static partial class ProfileReader
 {
     private static readonly HashSet<string> Methods = ["private_key_jwt", "client_secret_basic", "client_secret_post"];
     private static readonly HashSet<string> Severities = ["fatal", "error", "warning", "information"];
@@ -53,8 +53,12 @@ internal static class ProfileReader
             OwnIds = fields.Texts("ownIds"),
             Resources = ReadResources(fields.Fields("resources"), search),
             OutcomeCodes = ReadOutcomeCodes(fields.Fields("outcomeCodes")),
+            Bulk = ReadBulk(fields.Fields("bulk")),
+            Writes = ReadWrites(fields.Fields("writes")),
+            Limits = ReadLimits(fields.Fields("limits")),
             Normalization = ReadNormalization(fields.Fields("normalization")),
         };
+        profile = profile with { Sync = ReadSync(fields.Fields("sync"), profile) };
         fields.Close();
         Check(profile.Id + ".yaml" == fileName, fields, "id", "has to be the name of the file");
         Check(profile.Sources.Count > 0, fields, "sources", "has to name where the facts come from");

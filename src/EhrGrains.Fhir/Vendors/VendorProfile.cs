@@ -33,6 +33,18 @@ public sealed record VendorProfile
     /// <summary>What the vendor's own outcome codes mean, by code.</summary>
     public IReadOnlyDictionary<string, OutcomeCode> OutcomeCodes { get; init; } = new Dictionary<string, OutcomeCode>();
 
+    /// <summary>How a patient's resources are copied.</summary>
+    public SyncRules Sync { get; init; } = new();
+
+    /// <summary>Bulk export.</summary>
+    public BulkRules Bulk { get; init; } = new();
+
+    /// <summary>What can be written.</summary>
+    public WriteRules Writes { get; init; } = new();
+
+    /// <summary>Published limits.</summary>
+    public LimitRules Limits { get; init; } = new();
+
     /// <summary>What is made right in the data.</summary>
     public NormalizationRules Normalization { get; init; } = new();
 }

@@ -60,6 +60,9 @@ internal sealed class YamlFields
         return value;
     }
 
+    /// <summary>A text that may be left out.</summary>
+    internal string Text(string name, string absent) => fields.ContainsKey(name) ? Text(name) : NotGiven(name, absent);
+
     internal bool Flag(string name, bool absent = false)
     {
         var node = Take(name);
@@ -112,6 +115,19 @@ internal sealed class YamlFields
         return texts;
     }
 
+    internal IReadOnlyList<string> Texts(string name, IReadOnlySet<string> allowed)
+    {
+        var texts = Texts(name);
+        if (texts.FirstOrDefault(t => t.Length > 0 && !allowed.Contains(t)) is { } wrong)
+        {
+            var known = allowed.Count <= 10 ? $"; known: {string.Join(", ", allowed.Order(StringComparer.Ordinal))}" : "";
+            Wrong(name, Take(name), $"names {wrong}, which is not known{known}");
+            return [];
+        }
+
+        return texts;
+    }
+
     internal IReadOnlyList<IReadOnlyList<string>> ListsOfTexts(string name)
     {
         var node = Take(name);
@@ -119,10 +135,13 @@ internal sealed class YamlFields
     }
 
     /// <summary>A mapping of texts to texts.</summary>
-    internal IReadOnlyDictionary<string, string> Map(string name)
+    internal IReadOnlyDictionary<string, string> Map(string name) => Fields(name).Entries();
+
+    /// <summary>A list of mappings of texts to texts.</summary>
+    internal IReadOnlyList<IReadOnlyDictionary<string, string>> Maps(string name)
     {
-        var map = Fields(name);
-        return map.Names.ToDictionary(n => n, map.Text);
+        var node = Take(name);
+        return node is null ? [] : [.. Sequence(name, node).Select((item, i) => new YamlFields(item, At($"{name}.{i}"), problems).Entries())];
     }
 
     internal YamlFields Fields(string name) => new(Take(name), At(name), problems);
@@ -136,6 +155,14 @@ internal sealed class YamlFields
         {
             Wrong(name, node, "is not known here");
         }
+    }
+
+    private Dictionary<string, string> Entries() => Names.ToDictionary(n => n, Text);
+
+    private string NotGiven(string name, string absent)
+    {
+        asked.Add(name);
+        return absent;
     }
 
     private string[] Items(YamlNode node, int index)

@@ -14,6 +14,9 @@ public sealed class VendorProfileTests
         search: { countParameter: _count }
         resources:
           Patient: { search: [_id, name], requiredAnyOf: [[_id], [name]] }
+          Condition: { search: [category, onset-date, patient], requiredAnyOf: [[patient, category]] }
+        sync: { types: { Condition: { strategy: DateWindow, dateParameter: onset-date, searches: [{ category: x }] } } }
+        bulk: { levels: [Group] }
         normalization: { rules: [code-systems] }
         """;
 
@@ -74,9 +77,27 @@ public sealed class VendorProfileTests
     [InlineData("name: Test", "name: Test\noutcomeCodes: { '1': { issue: nonsense, severity: error, meaning: X. } }", "outcomeCodes.1.issue", "issue type")]
     [InlineData("name: Test", "name: Test\noutcomeCodes: { '1': { issue: invalid, severity: bad, meaning: X. } }", "outcomeCodes.1.severity", "fatal")]
     [InlineData("name: Test", "name: Test\noutcomeCodes: { '1': { issue: invalid, severity: error, meaning: X } }", "outcomeCodes.1.meaning", "sentence")]
+    [InlineData("sync: {", "sync: { recrawlHours: 0,", "sync.recrawlHours", "at least 1")]
+    [InlineData("{ types: { Condition", "{ types: { Goal", "sync.types.Goal", "type of resources")]
+    [InlineData("DateWindow, dateParameter: onset-date", "Always", "sync.types.Condition.strategy", "LastUpdated")]
+    [InlineData("DateWindow, dateParameter: onset-date", "LastUpdated", "sync.types.Condition.searches", "_lastUpdated")]
+    [InlineData("DateWindow, dateParameter", "Crawl, dateParameter", "sync.types.Condition.dateParameter", "DateWindow")]
+    [InlineData("dateParameter: onset-date", "dateParameter: category", "sync.types.Condition.dateParameter", "date parameter")]
+    [InlineData("onset-date, searches", "onset-date, dateOnly: true, overlapSeconds: 60, searches", "sync.types.Condition.overlapSeconds", "a day")]
+    [InlineData("searches: [{ category: x }]", "searches: [{ status: x }, { category: x }]", "sync.types.Condition.searches", "status")]
+    [InlineData("searches: [{ category: x }]", "searches: [{}]", "sync.types.Condition.searches", "required combination")]
+    [InlineData("[[patient, category]] }", "[[patient, category]], exclusive: [[category, onset-date]] }", "sync.types.Condition.searches", "exclude each other")]
+    [InlineData("searches: [{ category: x }]", "searches: [{ category: x }], hydrate: ['a b']", "sync.types.Condition.hydrate", "paths")]
+    [InlineData("levels: [Group]", "levels: [Groups]", "bulk.levels", "Group, Patient, System")]
+    [InlineData("levels: [Group]", "levels: [Group], patientList: true", "bulk.patientList", "level Patient")]
+    [InlineData("levels: [Group]", "levels: [Group], pollSeconds: 0", "bulk.pollSeconds", "at least 1")]
+    [InlineData("levels: [Group]", "levels: [Group], notExported: [Binaries]", "bulk.notExported", "Binaries")]
+    [InlineData("name: Test", "name: Test\nwrites: { create: [Nothing] }", "writes.create", "Nothing")]
+    [InlineData("name: Test", "name: Test\nlimits: { guideline: slow }", "limits.guideline", "sentence")]
     public void A_mistake_is_told_by_its_path(string right, string wrong, string path, string message)
     {
-        var problem = Refused(Minimal.Replace(right, wrong, StringComparison.Ordinal)).ShouldHaveSingleItem();
+        Minimal.ShouldContain(right);
+        var problem = Refused(Minimal.Replace(right, wrong, StringComparison.Ordinal)).DistinctBy(p => p.Path).ShouldHaveSingleItem();
 
         problem.Path.ShouldBe($"test.yaml: {path}");
         problem.Message.ShouldContain(message);
