@@ -1,3 +1,7 @@
+using System.Buffers.Binary;
+using System.Globalization;
+using System.Security.Cryptography;
+using System.Text;
 using EhrGrains.Contracts.Apps;
 using EhrGrains.Contracts.Feeds;
 using EhrGrains.Contracts.Populations;
@@ -16,6 +20,9 @@ public static class GrainKeys
 {
     /// <summary>The key prefix of grains that belong to an app rather than to a tenant.</summary>
     public const string AppScope = "~app";
+
+    /// <summary>The key prefix of shards of the due-queue, which belong to no tenant.</summary>
+    public const string SyncScope = "~sync";
 
     /// <summary>The purpose of the token session that backend queries use.</summary>
     public const string BackendPurpose = "backend";
@@ -37,6 +44,19 @@ public static class GrainKeys
 
     /// <summary>Key of a cohort: <c>{tenant}/{cohort}</c>.</summary>
     public static string Cohort(TenantId tenant, CohortId cohort) => $"{tenant.Value}/{cohort.Value}";
+
+    /// <summary>How many shards look after what is due to be synced. Fixed: a tenant's shard follows from its id.</summary>
+    public const int SyncShards = 64;
+
+    /// <summary>Key of the shard that looks after a tenant's due work: <c>~sync/{number}</c>.</summary>
+    public static string SyncShardOf(TenantId tenant) => SyncShard(ShardOf(tenant));
+
+    /// <summary>Key of a shard by its number.</summary>
+    public static string SyncShard(int shard) => string.Create(CultureInfo.InvariantCulture, $"{SyncScope}/{shard}");
+
+    /// <summary>The number of a tenant's shard.</summary>
+    public static int ShardOf(TenantId tenant) =>
+        BinaryPrimitives.ReadUInt16BigEndian(SHA256.HashData(Encoding.ASCII.GetBytes(tenant.Value))) % SyncShards;
 
     /// <summary>Key of an app's grain: <c>~app/{app}</c>.</summary>
     public static string App(AppId app) => $"{AppScope}/{app.Value}";

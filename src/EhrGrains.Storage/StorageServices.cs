@@ -10,6 +10,7 @@ using EhrGrains.Storage.Outbound;
 using EhrGrains.Storage.Paging;
 using EhrGrains.Storage.Records;
 using EhrGrains.Storage.SigningKeys;
+using EhrGrains.Storage.Sync;
 using EhrGrains.Storage.Tenants;
 using EhrGrains.Storage.Webhooks;
 using Microsoft.Extensions.DependencyInjection;
@@ -64,6 +65,7 @@ public static class StorageServices
         services.AddSingleton<ChangeLog>();
         services.AddHostedService<ChangeRetention>();
         services.AddSingleton<WebhookTable>();
+        services.AddSingleton<SyncTable>();
         services.AddSingleton<TenantTable>();
         services.AddSingleton<IdAliasTable>();
         services.AddSingleton<SigningKeyTable>();

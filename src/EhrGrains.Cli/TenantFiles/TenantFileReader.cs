@@ -126,6 +126,7 @@ internal static class TenantFileReader
             },
             Feeds = [.. root.Sections("feeds").Select(FeedSection.Read)],
             Mapping = MappingSection.Read(root.Section("mapping")),
+            Sync = SyncSection.Read(root.Section("sync")),
             RecordAgeMaxSeconds = (int?)root.Number("recordAgeMaxSeconds", int.MaxValue) ?? 0,
         };
         connection.RefuseUnknown();

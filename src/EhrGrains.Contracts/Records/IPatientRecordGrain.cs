@@ -1,4 +1,5 @@
 using EhrGrains.Contracts.Callers;
+using EhrGrains.Contracts.Sync;
 using Orleans.Concurrency;
 
 namespace EhrGrains.Contracts.Records;
@@ -16,6 +17,16 @@ public interface IPatientRecordGrain : IGrainWithStringKey
     /// <exception cref="ProblemException">Unavailable: the database did not commit; nothing or all of it was taken, ask again.</exception>
     [Alias("Apply"), Requires(Permission.Internal)]
     Task<RecordReceipt> ApplyAsync(RecordInput[] inputs, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Takes what the EHR says, together with how far its copy has got: in one commit, also when nothing of the record changes (I2).
+    /// </summary>
+    /// <exception cref="ProblemException">
+    /// Conflict (EHR-SYN-001): another run has advanced the cursor, and nothing was taken. Unavailable: nothing or all of it was taken,
+    /// read the cursor again.
+    /// </exception>
+    [Alias("ApplySync"), Requires(Permission.Internal)]
+    Task<RecordReceipt> ApplySyncAsync(RecordInput[] inputs, CursorAdvance advance, CancellationToken cancellationToken);
 
     /// <summary>
     /// Takes another patient's record into this one (HL7 v2 A40 and kin): its resources move here with their history, it becomes

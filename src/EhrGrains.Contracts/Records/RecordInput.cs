@@ -75,6 +75,17 @@ public sealed record RecordInput
     /// </summary>
     [Id(2)]
     public bool Late { get; init; }
+
+    /// <summary>
+    /// True for what the EHR's FHIR server says of a resource, which is all there is to say: it replaces what came from there, and is laid
+    /// over what messages said.
+    /// </summary>
+    [Id(3)]
+    public bool Complete { get; init; }
+
+    /// <summary>Resources that are deleted at the source; those that the record does not have do not matter.</summary>
+    [Id(4)]
+    public RecordKey[] Gone { get; init; } = [];
 }
 
 /// <summary>What became of an input.</summary>

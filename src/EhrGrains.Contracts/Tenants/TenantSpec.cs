@@ -1,5 +1,6 @@
 using EhrGrains.Contracts.Credentials;
 using EhrGrains.Contracts.Feeds;
+using EhrGrains.Contracts.Sync;
 
 namespace EhrGrains.Contracts.Tenants;
 
@@ -82,6 +83,10 @@ public sealed record TenantSpec
     /// </summary>
     [Id(8)]
     public int RecordAgeMaxSeconds { get; init; }
+
+    /// <summary>What is copied of the tenant's patients.</summary>
+    [Id(9)]
+    public SyncSpec Sync { get; init; } = new();
 }
 
 /// <summary>The tenant's FHIR endpoint, its vendor profile, its trust and egress rules.</summary>

@@ -5,6 +5,7 @@ using EhrGrains.Contracts.Audit;
 using EhrGrains.Contracts.Credentials;
 using EhrGrains.Contracts.Feeds;
 using EhrGrains.Contracts.Scopes;
+using EhrGrains.Contracts.Sync;
 
 namespace EhrGrains.Contracts.Tenants;
 
@@ -63,6 +64,7 @@ public static class TenantSpecRules
         AddRange(problems, "recordAgeMaxSeconds", spec.RecordAgeMaxSeconds, 0, 31_536_000);
         FeedSpecRules.Check(problems, spec.Feeds ?? []);
         MappingSpecRules.Check(problems, spec.Mapping ?? new());
+        SyncSpecRules.Check(problems, spec.Sync ?? new());
         return problems;
     }
 
@@ -159,6 +161,7 @@ public static class TenantSpecRules
 
         FeedSpecRules.Flatten(values, spec.Feeds);
         MappingSpecRules.Flatten(values, spec.Mapping);
+        SyncSpecRules.Flatten(values, spec.Sync);
         return values;
     }
 
@@ -381,7 +384,7 @@ public static class TenantSpecRules
         AddRange(problems, "budget.dailyQuota", budget.DailyQuota ?? 1, 1, DailyQuotaMax);
     }
 
-    private static void AddRange(List<Problem> problems, string path, long value, long min, long max)
+    internal static void AddRange(List<Problem> problems, string path, long value, long min, long max)
     {
         if (value < min || value > max)
         {

@@ -38,6 +38,18 @@ public static class ResourceOverlay
         return before.Count > 0 && IsSame(before, laid) ? null : Write(laid, stamp);
     }
 
+    /// <summary>What is said in place of what is there, with its stamp; null when it is the same, but for the stamp.</summary>
+    /// <param name="type">The resource type.</param>
+    /// <param name="current">What is there; empty: nothing.</param>
+    /// <param name="said">What is said, all of it.</param>
+    /// <param name="stamp">The new version's.</param>
+    public static byte[]? Replace(string type, ReadOnlyMemory<byte> current, ReadOnlyMemory<byte> said, VersionStamp stamp)
+    {
+        var before = current.IsEmpty ? [] : ResourceMember.Read(type, current);
+        var now = InOrder(ResourceMember.Read(type, said));
+        return before.Count > 0 && IsSame(before, now) ? null : Write(now, stamp);
+    }
+
     /// <summary>The same content as another version.</summary>
     public static byte[] Restamp(string type, ReadOnlyMemory<byte> content, VersionStamp stamp) => Write(InOrder(ResourceMember.Read(type, content)), stamp);
 

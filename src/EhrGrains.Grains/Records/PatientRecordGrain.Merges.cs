@@ -123,7 +123,7 @@ internal sealed partial class PatientRecordGrain
             mine.TakeMarks(other.Head.Marks);
             RecordMoves.Unmerge(state, mine, other, theirs, moved, before, source);
             var head = mine.Head() with { MergedInto = null, MergedBy = null };
-            if (await CommitAsync([(state, mine, head), (other, theirs, theirs.Head())], cancellationToken))
+            if (await CommitAsync([(state, mine, head), (other, theirs, theirs.Head())], null, cancellationToken))
             {
                 held = null;
                 await TellAsync(survivor, cancellationToken);
@@ -184,7 +184,7 @@ internal sealed partial class PatientRecordGrain
             var (mine, theirs) = (new RecordDraft(state, time.GetUtcNow()), new RecordDraft(other, time.GetUtcNow()));
             var needed = draft((other, theirs), (state, mine));
             if (!needed || (mine.IsEmpty && theirs.IsEmpty)
-                || await CommitAsync([(other, theirs, otherHead(theirs.Head())), (state, mine, mine.Head())], cancellationToken))
+                || await CommitAsync([(other, theirs, otherHead(theirs.Head())), (state, mine, mine.Head())], null, cancellationToken))
             {
                 // Also when it was done before: the one who did it may have ended before it told.
                 await TellAsync(id, cancellationToken);

@@ -1,11 +1,13 @@
 using EhrGrains.Contracts;
 using EhrGrains.Contracts.Records;
+using EhrGrains.Contracts.Sync;
 using EhrGrains.Contracts.Tenants;
 using EhrGrains.Grains.Audit;
 using EhrGrains.Grains.Callers;
 using EhrGrains.Grains.Changes;
 using EhrGrains.Grains.Tenants;
 using EhrGrains.Storage.Records;
+using EhrGrains.Storage.Sync;
 using Microsoft.Extensions.Logging;
 
 namespace EhrGrains.Grains.Records;
@@ -49,7 +51,12 @@ internal sealed partial class PatientRecordGrain(
         return Task.CompletedTask;
     }
 
-    public async Task<RecordReceipt> ApplyAsync(RecordInput[] inputs, CancellationToken cancellationToken)
+    public Task<RecordReceipt> ApplyAsync(RecordInput[] inputs, CancellationToken cancellationToken) => TakeAsync(inputs, null, cancellationToken);
+
+    public Task<RecordReceipt> ApplySyncAsync(RecordInput[] inputs, CursorAdvance advance, CancellationToken cancellationToken) =>
+        TakeAsync(inputs, advance, cancellationToken);
+
+    private async Task<RecordReceipt> TakeAsync(RecordInput[] inputs, CursorAdvance? advance, CancellationToken cancellationToken)
     {
         for (var attempt = 1; attempt <= TriesMax; attempt++)
         {
@@ -61,7 +68,7 @@ internal sealed partial class PatientRecordGrain(
 
             var draft = new RecordDraft(state, time.GetUtcNow());
             Array.ForEach(inputs, draft.Apply);
-            if (draft.IsEmpty || await CommitAsync(state, draft, draft.Head(), cancellationToken))
+            if ((draft.IsEmpty && advance is null) || await CommitAsync([(state, draft, draft.Head())], advance, cancellationToken))
             {
                 metrics.Applied(draft.Written, draft.Unchanged);
                 return new RecordReceipt { Written = draft.Written, Unchanged = draft.Unchanged };
@@ -113,18 +120,18 @@ internal sealed partial class PatientRecordGrain(
             ? zone
             : TimeZoneInfo.Utc;
 
-    private Task<bool> CommitAsync(RecordState state, RecordDraft draft, ChartHead head, CancellationToken cancellationToken) =>
-        CommitAsync([(state, draft, head)], cancellationToken);
-
     /// <summary>Commits drafts of one or two records at once; false when another commit was in between, and the state was thrown away.</summary>
     private async Task<bool> CommitAsync(
-        IReadOnlyList<(RecordState State, RecordDraft Draft, ChartHead Head)> parts, CancellationToken cancellationToken)
+        IReadOnlyList<(RecordState State, RecordDraft Draft, ChartHead Head)> parts, CursorAdvance? advance, CancellationToken cancellationToken)
     {
+        // Where only a cursor advances, the record stays as it is, and so does its head.
+        parts = advance is null ? parts : [.. parts.Where(part => !part.Draft.IsEmpty)];
         var commit = new ChartCommit
         {
             Tenant = Tenant,
             Heads = [.. parts.Select(part => part.Head)],
             Writes = [.. parts.SelectMany(part => part.Draft.Writes)],
+            Advance = advance,
         };
         try
         {
@@ -133,6 +140,10 @@ internal sealed partial class PatientRecordGrain(
                 held = null;
                 return false;
             }
+        }
+        catch (CursorFencedException e)
+        {
+            throw new ProblemException(ProblemKind.Conflict, "EHR-SYN-001", "", e.Message);
         }
         catch (RecordUnavailableException e)
         {

@@ -55,7 +55,9 @@ internal sealed class RecordDraft(RecordState state, DateTimeOffset now)
 
             // What fills gaps keeps the name of the later message, so that it counts as older the next time too.
             var stamp = new VersionStamp(version, At, later ?? Uri(input.Source));
-            var laid = ResourceOverlay.Lay(said.Type, content, said.Json, said.Deleted, fillOnly: later is not null, stamp);
+            var laid = input.Complete && (content.IsEmpty || ResourceOverlay.SourceOf(content) == stamp.Source)
+                ? ResourceOverlay.Replace(said.Type, content, said.Json, stamp)
+                : ResourceOverlay.Lay(said.Type, content, said.Json, said.Deleted, fillOnly: later is not null, stamp);
             if (laid is null)
             {
                 Unchanged++;
@@ -65,6 +67,8 @@ internal sealed class RecordDraft(RecordState state, DateTimeOffset now)
                 Add(key, version, content.IsEmpty && version == 1 ? ChangeKind.Created : ChangeKind.Updated, input.Source, laid);
             }
         }
+
+        Array.ForEach(input.Gone, key => Remove(key, ChangeKind.Deleted, input.Source));
     }
 
     /// <summary>Takes note of a message; false when the record has taken it before.</summary>

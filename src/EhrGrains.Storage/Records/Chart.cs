@@ -1,4 +1,5 @@
 using EhrGrains.Contracts.Records;
+using EhrGrains.Contracts.Sync;
 using EhrGrains.Contracts.Tenants;
 
 namespace EhrGrains.Storage.Records;
@@ -82,6 +83,9 @@ public sealed record ChartCommit
 
     /// <summary>The versions, in order.</summary>
     public required IReadOnlyList<ChartWrite> Writes { get; init; }
+
+    /// <summary>How far the copy of the patient has got with this; if its cursor is another by now, nothing is written.</summary>
+    public CursorAdvance? Advance { get; init; }
 }
 
 /// <summary>The database did not commit, or not in time: whether it did is not known, and the record must be read again.</summary>

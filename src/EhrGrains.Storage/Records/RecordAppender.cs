@@ -1,4 +1,6 @@
+using EhrGrains.Contracts.Sync;
 using EhrGrains.Storage.Databases;
+using EhrGrains.Storage.Sync;
 
 namespace EhrGrains.Storage.Records;
 
@@ -60,13 +62,18 @@ internal sealed class RecordAppender(Database database)
         await StartAsync([.. tenants.Where(t => !started.Contains(t))], cancellationToken);
         await using var session = await database.BeginAsync(TenantScope.Of(tenants), cancellationToken);
         var (last, versions) = await LockAsync(session, tenants, commits, cancellationToken);
+        var cursors = await ReadCursorsAsync(session, commits, cancellationToken);
         var rows = new Rows(database.Kind, last);
         var written = new List<PendingCommit>(commits.Count);
         var fenced = new List<PendingCommit>();
         foreach (var commit in commits)
         {
             var heads = commit.Commit.Heads;
-            if (heads.All(head => versions.GetValueOrDefault((commit.Tenant, head.Patient.Value)) == head.Version - 1))
+            if (!TakeCursors(cursors, commit))
+            {
+                commit.Done.TrySetException(new CursorFencedException());
+            }
+            else if (heads.All(head => versions.GetValueOrDefault((commit.Tenant, head.Patient.Value)) == head.Version - 1))
             {
                 foreach (var head in heads)
                 {
@@ -153,6 +160,58 @@ internal sealed class RecordAppender(Database database)
         return (rows.Where(row => row.Patient.Length == 0).ToDictionary(row => row.Tenant, row => row.Number), versions);
     }
 
+    /// <summary>The versions of the cursors that are to be advanced; nobody else can advance them while the tenant's lock is held.</summary>
+    private async Task<Dictionary<(string Tenant, string Patient, string Type), long>> ReadCursorsAsync(
+        Session session, IReadOnlyList<PendingCommit> commits, CancellationToken cancellationToken)
+    {
+        if (!commits.Any(commit => commit.Commit.Advance is not null))
+        {
+            return [];
+        }
+
+        var sought = new RowSet("tenant_id text, patient text, type text");
+        foreach (var commit in commits)
+        {
+            foreach (var row in commit.Commit.Advance?.Rows ?? [])
+            {
+                sought.Add(commit.Tenant, commit.Commit.Advance!.Patient.Value, row.Status.Type);
+            }
+        }
+
+        var rows = await session.ReadAsync(
+            [
+                .. sought.Statements(
+                    database.Kind,
+                    $"""
+                    SELECT c.tenant_id, c.patient, c.type, c.version FROM sync_cursors c JOIN {sought.Source}
+                      ON c.tenant_id = q.tenant_id COLLATE "C" AND c.patient = q.patient COLLATE "C" AND c.type = q.type COLLATE "C"
+                    """,
+                    "SELECT tenant_id, patient, type, version FROM sync_cursors WHERE tenant_id = $1 AND patient = $2 AND type = $3"),
+            ],
+            r => (Key: (r.GetString(0), r.GetString(1), r.GetString(2)), Version: r.GetInt64(3)),
+            cancellationToken);
+        return rows.Distinct().ToDictionary(row => row.Key, row => row.Version);
+    }
+
+    /// <summary>Whether the cursors of a commit are as it believes, and none of this transaction's yet.</summary>
+    private static bool TakeCursors(Dictionary<(string Tenant, string Patient, string Type), long> versions, PendingCommit commit)
+    {
+        if (commit.Commit.Advance is not { } advance)
+        {
+            return true;
+        }
+
+        var keys = Array.ConvertAll(advance.Rows, row => (commit.Tenant, advance.Patient.Value, row.Status.Type));
+        if (!keys.Zip(advance.Rows).All(pair => versions.GetValueOrDefault(pair.First) == pair.Second.Version - 1))
+        {
+            return false;
+        }
+
+        // One commit a cursor and transaction: a second one belongs to somebody who gave the first one up.
+        Array.ForEach(keys, key => versions[key] = long.MinValue);
+        return true;
+    }
+
     /// <summary>The rows of a transaction.</summary>
     private sealed class Rows(DatabaseKind kind, Dictionary<string, long> last)
     {
@@ -165,12 +224,18 @@ internal sealed class RecordAppender(Database database)
 
         private readonly RowSet found = new("tenant_id text, term bytea, patient text, type text, id text");
         private readonly RowSet lost = new("tenant_id text, term bytea, patient text, type text, id text");
+        private readonly List<(string Tenant, CursorAdvance Advance)> advances = [];
 
         internal void Add(PendingCommit pending)
         {
             foreach (var head in pending.Commit.Heads)
             {
                 heads[(pending.Tenant, head.Patient.Value)] = head;
+            }
+
+            if (pending.Commit.Advance is { } advance)
+            {
+                advances.Add((pending.Tenant, advance));
             }
 
             var (added, removed) = (0, 0);
@@ -237,6 +302,7 @@ internal sealed class RecordAppender(Database database)
                     "DELETE FROM record_index WHERE tenant_id = $1 AND term = $2 AND patient = $3 AND type = $4 AND id = $5"),
                 .. found.InsertInto(kind, "record_index", "ON CONFLICT DO NOTHING"),
                 .. changes.InsertInto(kind, "changes"),
+                .. CursorRows.Write(kind, advances),
                 .. lasts.Statements(
                     kind,
                     $"""UPDATE change_heads h SET last = q.last FROM {lasts.Source} WHERE h.tenant_id = q.tenant_id COLLATE "C" """,

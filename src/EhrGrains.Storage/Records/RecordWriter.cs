@@ -1,6 +1,7 @@
 using System.Data.Common;
 using EhrGrains.Storage.Databases;
 using EhrGrains.Storage.Keys;
+using EhrGrains.Storage.Sync;
 using Microsoft.Data.Sqlite;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -57,6 +58,7 @@ public sealed partial class RecordWriter : IHostedService, IDisposable
     /// <returns>False: another commit of one of its records was in between, and nothing was written.</returns>
     /// <exception cref="RecordUnavailableException">Whether it was written is not known: read the record again.</exception>
     /// <exception cref="TenantKeyDestroyedException">The tenant's keys were destroyed.</exception>
+    /// <exception cref="CursorFencedException">Another run has advanced the cursor; nothing was written.</exception>
     public async Task<bool> CommitAsync(ChartCommit commit, CancellationToken cancellationToken)
     {
         var start = time.GetTimestamp();
@@ -73,6 +75,11 @@ public sealed partial class RecordWriter : IHostedService, IDisposable
             var written = await pending.Done.Task.WaitAsync(CommitTimeout, time, cancellationToken);
             outcome = written ? "committed" : "fenced";
             return written;
+        }
+        catch (CursorFencedException)
+        {
+            outcome = "cursor_fenced";
+            throw;
         }
         catch (TimeoutException e)
         {
