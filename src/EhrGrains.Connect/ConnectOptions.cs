@@ -55,6 +55,14 @@ public sealed class ConnectOptions
     [Range(1024, 1024 * 1024)]
     public int TokenAnswerBytesMax { get; set; } = 64 * 1024;
 
+    /// <summary>The longest line of a bulk file in bytes. 1 kB – 32 MB; default 16 MB: a longer one is left and counted.</summary>
+    [Range(1024, 32 * 1024 * 1024)]
+    public int BulkLineBytesMax { get; set; } = 16 * 1024 * 1024;
+
+    /// <summary>The largest bulk file in bytes, unpacked. 1 MB – 1 TB; default 64 GB: vendors cut at some thousand resources a file.</summary>
+    [Range(1024L * 1024, 1L << 40)]
+    public long BulkFileBytesMax { get; set; } = 64L << 30;
+
     /// <summary>How long a token request or one step of discovery may take. 1 s – 1 min; default 20 s.</summary>
     [Range(typeof(TimeSpan), "00:00:01", "00:01:00")]
     public TimeSpan TokenTimeout { get; set; } = TimeSpan.FromSeconds(20);

@@ -1,3 +1,4 @@
+using EhrGrains.Connect.Bulk;
 using EhrGrains.Connect.Egress;
 using EhrGrains.Connect.Ehr;
 using EhrGrains.Connect.Smart;
@@ -27,6 +28,8 @@ public static class ConnectServices
         services.TryAddSingleton<SmartDiscovery>();
         services.TryAddSingleton<TokenClient>();
         services.TryAddSingleton<EhrClient>();
+        services.TryAddSingleton<BulkClient>();
+        services.TryAddSingleton<BulkFiles>();
         return services;
     }
 }

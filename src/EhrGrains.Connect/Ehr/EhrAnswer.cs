@@ -64,6 +64,8 @@ public sealed class EhrAnswer : IDisposable
         EhrFailure failure, int status = 0, TimeSpan? retryAfter = null, Problem? problem = null, PooledBody? body = null) =>
         new(failure, problem ?? EhrProblems.Of(failure), body) { Status = status, RetryAfter = retryAfter };
 
+    internal static EhrAnswer Opened(int status) => new(EhrFailure.None, null, null) { Status = status };
+
     internal static EhrAnswer Succeeded(int status, PooledBody body, string? eTag, DateTimeOffset? lastModified) =>
         new(EhrFailure.None, null, body) { Status = status, ETag = eTag, LastModified = lastModified };
 }

@@ -17,7 +17,7 @@ namespace EhrGrains.Connect.Ehr;
 public sealed partial class EhrClient
 {
     private static readonly ProductInfoHeaderValue UserAgent = new("EhrGrains", "0.1");
-    private static readonly MediaTypeWithQualityHeaderValue FhirJson = new("application/fhir+json");
+    private static readonly MediaTypeHeaderValue FhirJson = new("application/fhir+json");
 
     private readonly EgressClients egress;
     private readonly ConnectOptions options;
@@ -26,6 +26,7 @@ public sealed partial class EhrClient
     private readonly ILogger<EhrClient> log;
     private readonly Circuits circuits;
     private readonly ResiliencePipeline<EhrAnswer> whole;
+    private readonly ResiliencePipeline<EhrAnswer> once;
     private readonly ResiliencePipeline untilHeaders;
 
     /// <summary>Creates the client.</summary>
@@ -38,7 +39,8 @@ public sealed partial class EhrClient
         this.metrics = metrics;
         this.log = log;
         circuits = new Circuits(options, time, log);
-        whole = Whole(options, time);
+        whole = Whole(options, options.RetriesMax, time);
+        once = Whole(options, retriesMax: 0, time);
         untilHeaders = new ResiliencePipelineBuilder { TimeProvider = time }.AddTimeout(options.AttemptTimeout).Build();
     }
 
@@ -50,11 +52,49 @@ public sealed partial class EhrClient
         ArgumentNullException.ThrowIfNull(connection);
         ArgumentNullException.ThrowIfNull(request);
         ArgumentNullException.ThrowIfNull(access);
+        return await SendAsync(new Call(tenant, connection, request, access), cancellationToken);
+    }
+
+    /// <summary>
+    /// Sends a request up to the headers of its answer, whatever its status: for answers that say what they say in headers, or are too
+    /// long to be read whole. The permit is given back then: a file is read for minutes.
+    /// </summary>
+    /// <exception cref="ProblemException">The permit was refused: the site budget says why.</exception>
+    internal async Task<EhrStream> OpenAsync(
+        TenantId tenant, ConnectionSpec connection, EhrRequest request, EhrAccess access, CancellationToken cancellationToken)
+    {
+        var call = new Call(tenant, connection, request, access) { KeepsOpen = true };
+        try
+        {
+            using var answer = await SendAsync(call, cancellationToken);
+            return new EhrStream(answer, call.Take());
+        }
+        finally
+        {
+            call.Take()?.Dispose();
+        }
+    }
+
+    /// <summary>Asks where no token may go, and so without one, nor any permit: it is not the EHR's FHIR server that answers.</summary>
+    internal async Task<EhrStream> OpenBareAsync(TenantId tenant, ConnectionSpec connection, EhrRequest request, CancellationToken cancellationToken)
+    {
+        using var message = Compose(request, null);
+        var (response, failure) = await HeadersAsync(tenant, connection, message, cancellationToken);
+        var status = (int?)response?.StatusCode ?? 0;
+        using var answer = response is null ? EhrAnswer.Failed(failure)
+            : response.IsSuccessStatusCode ? EhrAnswer.Opened(status)
+            : EhrAnswer.Failed(EhrFailures.OfStatus(status), status, RetryAfter.Of(response, time.GetUtcNow()));
+        return new EhrStream(answer, response);
+    }
+
+    private async Task<EhrAnswer> SendAsync(Call call, CancellationToken cancellationToken)
+    {
+        var (tenant, connection, request) = (call.Tenant, call.Connection, call.Request);
         var started = time.GetTimestamp();
         using var activity = ConnectMetrics.Activities.StartActivity($"ehr {request.Op}", System.Diagnostics.ActivityKind.Client);
-        var answer = await SendWholeAsync(new Call(tenant, connection, request, access), cancellationToken);
+        var answer = await SendWholeAsync(call, cancellationToken);
         var outcome = EhrProblems.Outcome(answer.Failure);
-        metrics.Request(time.GetElapsedTime(started), connection.Vendor, request.ResourceType, request.Op, outcome, access.Lane);
+        metrics.Request(time.GetElapsedTime(started), connection.Vendor, request.ResourceType, request.Op, outcome, call.Access.Lane);
         activity?.SetTag("vendor", connection.Vendor).SetTag("resource", request.ResourceType).SetTag("outcome", outcome)
             .SetTag("http.response.status_code", answer.Status);
         if (answer.Failure != EhrFailure.None)
@@ -68,14 +108,14 @@ public sealed partial class EhrClient
     /// <summary>Whether the tenant's circuit lets requests through.</summary>
     public CircuitState Circuit(TenantId tenant) => circuits.StateOf(tenant);
 
-    private static ResiliencePipeline<EhrAnswer> Whole(ConnectOptions options, TimeProvider time)
+    private static ResiliencePipeline<EhrAnswer> Whole(ConnectOptions options, int retriesMax, TimeProvider time)
     {
         var builder = new ResiliencePipelineBuilder<EhrAnswer> { TimeProvider = time }.AddTimeout(options.TotalTimeout);
-        if (options.RetriesMax > 0)
+        if (retriesMax > 0)
         {
             builder.AddRetry(new RetryStrategyOptions<EhrAnswer>
             {
-                MaxRetryAttempts = options.RetriesMax,
+                MaxRetryAttempts = retriesMax,
                 BackoffType = DelayBackoffType.Exponential,
                 UseJitter = true,
                 Delay = options.RetryDelay,
@@ -93,7 +133,7 @@ public sealed partial class EhrClient
         return builder.Build();
     }
 
-    // All that is sent here is safe (RFC 9110 §9.2.1; POST _search is a search), and in these cases no body has begun.
+    // What is tried again is safe (RFC 9110 §9.2.1; POST _search is a search), and in these cases no body has begun.
     private static bool IsWorthAnotherTry(EhrFailure failure) => failure is
         EhrFailure.ConnectFailed or EhrFailure.TimedOut or EhrFailure.Unavailable or EhrFailure.Throttled or EhrFailure.PermitLapsed;
 
@@ -108,7 +148,7 @@ public sealed partial class EhrClient
 
         try
         {
-            return await whole.ExecuteAsync(
+            return await (call.Request.IsSafe ? whole : once).ExecuteAsync(
                 static (state, ct) => state.Client.TryAsync(state.Call, ct), (Client: this, Call: call), cancellationToken);
         }
         catch (TimeoutRejectedException)
@@ -162,39 +202,54 @@ public sealed partial class EhrClient
 
         using var message = Compose(call.Request, token);
         permit.Attach(message);
-        var (response, failure) = await HeadersAsync(call, message, cancellationToken);
+        var (response, failure) = await HeadersAsync(call.Tenant, call.Connection, message, cancellationToken);
+        if (response is null)
+        {
+            return EhrAnswer.Failed(failure);
+        }
+
+        permit.Arrived();
+        if (call.KeepsOpen)
+        {
+            return await KeepAsync(call, response);
+        }
+
         using (response)
         {
-            if (response is null)
-            {
-                return EhrAnswer.Failed(failure);
-            }
-
-            permit.Arrived();
             return await ReadAsync(call, response, cancellationToken);
         }
     }
 
-    private static HttpRequestMessage Compose(EhrRequest request, AccessToken token)
+    private static HttpRequestMessage Compose(EhrRequest request, AccessToken? token)
     {
         var message = new HttpRequestMessage(request.Method, request.Url);
-        message.Headers.Accept.Add(FhirJson);
+        message.Headers.Accept.ParseAdd(request.Accept);
         message.Headers.UserAgent.Add(UserAgent);
-        message.Headers.Authorization = new AuthenticationHeaderValue("Bearer", token.Value);
+        foreach (var (name, value) in request.Headers)
+        {
+            message.Headers.TryAddWithoutValidation(name, value);
+        }
+
+        message.Headers.Authorization = token is null ? null : new AuthenticationHeaderValue("Bearer", token.Value);
         if (request.Form is { } form)
         {
             message.Content = new FormUrlEncodedContent(form.Select(static p => KeyValuePair.Create(p.Name, p.Value)));
+        }
+        else if (!request.Body.IsEmpty)
+        {
+            message.Content = new ReadOnlyMemoryContent(request.Body);
+            message.Content.Headers.ContentType = FhirJson;
         }
 
         return message;
     }
 
     private async ValueTask<(HttpResponseMessage? Response, EhrFailure Failure)> HeadersAsync(
-        Call call, HttpRequestMessage message, CancellationToken cancellationToken)
+        TenantId tenant, ConnectionSpec connection, HttpRequestMessage message, CancellationToken cancellationToken)
     {
         try
         {
-            var client = egress.For(call.Tenant, call.Connection);
+            var client = egress.For(tenant, connection);
             var response = await untilHeaders.ExecuteAsync(
                 static async (state, ct) => await state.client.SendAsync(state.message, HttpCompletionOption.ResponseHeadersRead, ct),
                 (client, message),
@@ -215,33 +270,38 @@ public sealed partial class EhrClient
         }
         catch (EgressRefusedException e)
         {
-            return (null, Refused(call, e));
+            return (null, Refused(tenant, e));
         }
         catch (HttpRequestException e)
         {
-            return (null, EgressRefusedException.In(e) is { } refused ? Refused(call, refused) : Of(e.HttpRequestError));
+            return (null, EgressRefusedException.In(e) is { } refused ? Refused(tenant, refused) : EhrFailures.Of(e.HttpRequestError));
         }
     }
 
-    private static EhrFailure Of(HttpRequestError error) => error switch
-    {
-        HttpRequestError.SecureConnectionError => EhrFailure.TlsFailed,
-        HttpRequestError.ConfigurationLimitExceeded => EhrFailure.TooLarge,
-        HttpRequestError.InvalidResponse or HttpRequestError.HttpProtocolError => EhrFailure.NotFhir,
-        _ => EhrFailure.ConnectFailed,
-    };
-
-    private EhrFailure Refused(Call call, EgressRefusedException e)
+    private EhrFailure Refused(TenantId tenant, EgressRefusedException e)
     {
         metrics.Refused(e.Reason == EgressRefusal.Scheme ? "scheme" : "address");
-        EgressWasRefused(log, call.Tenant, e.Reason);
+        EgressWasRefused(log, tenant, e.Reason);
         return EhrFailure.EgressRefused;
+    }
+
+    private async ValueTask<EhrAnswer> KeepAsync(Call call, HttpResponseMessage response)
+    {
+        call.Keep(response);
+        var status = (int)response.StatusCode;
+        var retryAfter = RetryAfter.Of(response, time.GetUtcNow());
+        if (status is 429 or 503)
+        {
+            await call.Access.Throttled(retryAfter, status);
+        }
+
+        return response.IsSuccessStatusCode ? EhrAnswer.Opened(status) : EhrAnswer.Failed(EhrFailures.OfStatus(status), status, retryAfter);
     }
 
     private async ValueTask<EhrAnswer> ReadAsync(Call call, HttpResponseMessage response, CancellationToken cancellationToken)
     {
         var status = (int)response.StatusCode;
-        var failure = OfStatus(status);
+        var failure = EhrFailures.OfStatus(status);
         var retryAfter = RetryAfter.Of(response, time.GetUtcNow());
         if (status is 429 or 503)
         {
@@ -280,21 +340,6 @@ public sealed partial class EhrClient
         _ => EhrFailure.Truncated,
     };
 
-    private static EhrFailure OfStatus(int status) => status switch
-    {
-        200 => EhrFailure.None,
-        401 => EhrFailure.Unauthorized,
-        403 => EhrFailure.Forbidden,
-        404 or 410 => EhrFailure.NotFound,
-        429 => EhrFailure.Throttled,
-        502 or 503 or 504 => EhrFailure.Unavailable,
-        304 => EhrFailure.UnexpectedStatus,
-        >= 300 and < 400 => EhrFailure.Redirected,
-        >= 400 and < 500 => EhrFailure.Rejected,
-        >= 500 => EhrFailure.ServerError,
-        _ => EhrFailure.UnexpectedStatus,
-    };
-
     [LoggerMessage(2504, LogLevel.Warning, "The egress guard let a request of tenant {Tenant} not out: {Reason}")]
     private static partial void EgressWasRefused(ILogger logger, TenantId tenant, EgressRefusal reason);
 
@@ -312,8 +357,25 @@ public sealed partial class EhrClient
 
         public EhrAccess Access { get; } = access;
 
+        public bool KeepsOpen { get; init; }
+
         public long Serial { get; set; }
 
         public long RejectedSerial { get; set; }
+
+        private HttpResponseMessage? Response { get; set; }
+
+        public void Keep(HttpResponseMessage response)
+        {
+            Response?.Dispose();
+            Response = response;
+        }
+
+        public HttpResponseMessage? Take()
+        {
+            var response = Response;
+            Response = null;
+            return response;
+        }
     }
 }

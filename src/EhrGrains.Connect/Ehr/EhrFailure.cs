@@ -70,6 +70,33 @@ public enum EhrFailure
     PermitLapsed = 21,
 }
 
+/// <summary>The failure that a status or an error is.</summary>
+internal static class EhrFailures
+{
+    public static EhrFailure OfStatus(int status) => status switch
+    {
+        200 => EhrFailure.None,
+        401 => EhrFailure.Unauthorized,
+        403 => EhrFailure.Forbidden,
+        404 or 410 => EhrFailure.NotFound,
+        429 => EhrFailure.Throttled,
+        502 or 503 or 504 => EhrFailure.Unavailable,
+        304 => EhrFailure.UnexpectedStatus,
+        >= 300 and < 400 => EhrFailure.Redirected,
+        >= 400 and < 500 => EhrFailure.Rejected,
+        >= 500 => EhrFailure.ServerError,
+        _ => EhrFailure.UnexpectedStatus,
+    };
+
+    public static EhrFailure Of(HttpRequestError error) => error switch
+    {
+        HttpRequestError.SecureConnectionError => EhrFailure.TlsFailed,
+        HttpRequestError.ConfigurationLimitExceeded => EhrFailure.TooLarge,
+        HttpRequestError.InvalidResponse or HttpRequestError.HttpProtocolError => EhrFailure.NotFhir,
+        _ => EhrFailure.ConnectFailed,
+    };
+}
+
 /// <summary>The problem of each failure: what is wrong and what to do.</summary>
 internal static class EhrProblems
 {

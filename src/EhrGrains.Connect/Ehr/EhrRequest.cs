@@ -16,7 +16,19 @@ public sealed record EhrRequest
     /// <summary>The form of a POST; null for a GET.</summary>
     public IReadOnlyList<SearchParameter>? Form { get; init; }
 
-    /// <summary>What is done: <c>search</c>, <c>page</c> or <c>read</c>. All of them are safe to repeat.</summary>
+    /// <summary>A FHIR resource to POST, as UTF-8 JSON; in place of a form.</summary>
+    public ReadOnlyMemory<byte> Body { get; init; }
+
+    /// <summary>The media type that is asked for.</summary>
+    public string Accept { get; init; } = "application/fhir+json";
+
+    /// <summary>Headers beside those that every request has, as <c>Prefer</c>.</summary>
+    public IReadOnlyDictionary<string, string> Headers { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>False for what must not be sent twice, since it begins something: it is not tried again by itself.</summary>
+    public bool IsSafe { get; init; } = true;
+
+    /// <summary>What is done: <c>search</c>, <c>page</c>, <c>read</c> or a step of a bulk export. For metrics.</summary>
     public required string Op { get; init; }
 
     /// <summary>The resource type, for metrics.</summary>

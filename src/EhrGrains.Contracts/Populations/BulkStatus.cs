@@ -1,8 +1,8 @@
 namespace EhrGrains.Contracts.Populations;
 
 /// <summary>Whose data a bulk export asks for.</summary>
-[GenerateSerializer, Alias("ehr.BulkLevel")]
-public enum BulkLevel
+[GenerateSerializer, Alias("ehr.ExportLevel")]
+public enum ExportLevel
 {
     /// <summary><c>Group/{id}/$export</c>: the cohort's Group.</summary>
     Group = 0,
@@ -20,7 +20,7 @@ public sealed record BulkRequest
 {
     /// <summary>Whose data.</summary>
     [Id(0)]
-    public BulkLevel Level { get; init; }
+    public ExportLevel Level { get; init; }
 
     /// <summary>The resource types; empty: those that are synced. At most 100.</summary>
     [Id(1)]
