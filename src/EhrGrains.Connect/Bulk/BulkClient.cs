@@ -54,7 +54,11 @@ public sealed class BulkClient(EhrClient ehr, ConnectOptions options, TimeProvid
         ArgumentNullException.ThrowIfNull(site);
         var request = new EhrRequest
         {
-            Method = HttpMethod.Get, Url = statusUrl, Op = "bulk-status", ResourceType = "Bundle", Accept = "application/json",
+            Method = HttpMethod.Get,
+            Url = statusUrl,
+            Op = "bulk-status",
+            ResourceType = "Bundle",
+            Accept = "application/json",
         };
         using var stream = await ehr.OpenAsync(site.Id, site.Tenant.Connection, request, site.Access, cancellationToken);
         if (stream is { Failure: EhrFailure.None, Status: 202 })
@@ -89,7 +93,11 @@ public sealed class BulkClient(EhrClient ehr, ConnectOptions options, TimeProvid
         ArgumentNullException.ThrowIfNull(site);
         var request = new EhrRequest
         {
-            Method = HttpMethod.Delete, Url = statusUrl, Op = "bulk-delete", ResourceType = "Bundle", Accept = "application/json",
+            Method = HttpMethod.Delete,
+            Url = statusUrl,
+            Op = "bulk-delete",
+            ResourceType = "Bundle",
+            Accept = "application/json",
         };
         using var stream = await ehr.OpenAsync(site.Id, site.Tenant.Connection, request, site.Access, cancellationToken);
         return stream.Failure is EhrFailure.None or EhrFailure.NotFound;

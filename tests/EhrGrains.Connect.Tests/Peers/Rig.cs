@@ -1,5 +1,6 @@
 using System.Diagnostics.Metrics;
 using System.Net;
+using EhrGrains.Connect.Bulk;
 using EhrGrains.Connect.Egress;
 using EhrGrains.Connect.Ehr;
 using EhrGrains.Connect.Smart;
@@ -41,6 +42,8 @@ internal sealed class Rig : IDisposable
         Discovery = new SmartDiscovery(Egress, options, Time);
         Tokens = new TokenClient(Egress, options, Time, metrics);
         Ehr = new EhrClient(Egress, options, Time, metrics, services.GetRequiredService<ILogger<EhrClient>>());
+        Bulk = new BulkClient(Ehr, options, Time);
+        Files = new BulkFiles(Ehr, options, Time);
     }
 
     public TimeProvider Time { get; }
@@ -56,6 +59,10 @@ internal sealed class Rig : IDisposable
     public TokenClient Tokens { get; }
 
     public EhrClient Ehr { get; }
+
+    public BulkClient Bulk { get; }
+
+    public BulkFiles Files { get; }
 
     /// <summary>All that was logged, with the state of each record.</summary>
     public string Logged => string.Join(
