@@ -36,7 +36,12 @@ internal sealed class Hospitals : IAsyncDisposable
     /// <summary>Opens the hospitals; they fetch our public keys from the gateway.</summary>
     internal static async Task<Hospitals> StartAsync(int port, Uri gateway, CancellationToken cancellationToken)
     {
-        var sandbox = SandboxHost.Build(new SandboxOptions { BasePort = port, JwksBase = gateway.GetLeftPart(UriPartial.Authority) });
+        var sandbox = SandboxHost.Build(new SandboxOptions
+        {
+            Vendors = ["epic", "oracle-health", "athenahealth"],
+            BasePort = port,
+            JwksBase = gateway.GetLeftPart(UriPartial.Authority),
+        });
         await sandbox.StartAsync(cancellationToken);
         return new Hospitals(sandbox);
     }

@@ -12,6 +12,13 @@ public static class SandboxHost
     private const int PatientsMax = 20_000;
     private const long BodyBytesMax = 65_536;
 
+    /// <summary>Every product, and how far its port is from the first; 9104 is the application's that takes webhooks.</summary>
+    internal static IReadOnlyList<(IVendor Vendor, int PortOffset)> Known { get; } =
+    [
+        (new EpicVendor(), 0), (new OracleVendor(), 1), (new AthenaVendor(), 2),
+        (new MeditechVendor(), 4), (new VeradigmVendor(), 5), (new ModMedVendor(), 6), (new ModMedEmaVendor(), 7),
+    ];
+
     /// <summary>
     /// Builds the hospitals; start the application to open their ports. Without <paramref name="logging"/> nothing is logged.
     /// </summary>
@@ -27,14 +34,14 @@ public static class SandboxHost
 
         var http = new SocketsHttpHandler
         {
-            AllowAutoRedirect =
-                false,
+            AllowAutoRedirect = false,
             UseCookies = false,
             ActivityHeadersPropagator = null,
             PooledConnectionLifetime = TimeSpan.FromMinutes(1),
         };
         var loaded = options.DataDirectory is null ? [] : DataFolder.Read(options.DataDirectory);
-        Hospital[] hospitals = [.. All().Select(vendor => new Hospital(vendor, options, loaded, new HttpMessageInvoker(http)))];
+        var opened = Known.Where(one => options.Vendors?.Contains(one.Vendor.Facts.Vendor) ?? true).ToArray();
+        Hospital[] hospitals = [.. opened.Select(one => new Hospital(one.Vendor, options, loaded, new HttpMessageInvoker(http)))];
         builder.Services.AddSingleton(hospitals);
         builder.Services.AddHostedService(_ => new FeedsEnd(hospitals));
         builder.WebHost.ConfigureKestrel(kestrel =>
@@ -43,7 +50,7 @@ public static class SandboxHost
             kestrel.Limits.MaxRequestBodySize = BodyBytesMax;
             for (var i = 0; i < hospitals.Length; i++)
             {
-                Listen(kestrel, options, hospitals[i], options.BasePort == 0 ? 0 : options.BasePort + i);
+                Listen(kestrel, options, hospitals[i], options.BasePort == 0 ? 0 : options.BasePort + opened[i].PortOffset);
             }
         });
 
@@ -68,8 +75,6 @@ public static class SandboxHost
         return [.. app.Services.GetRequiredService<Hospital[]>().Select(hospital => hospital.Describe())];
     }
 
-    private static IVendor[] All() => [new EpicVendor(), new OracleVendor(), new AthenaVendor()];
-
     private static void Listen(KestrelServerOptions kestrel, SandboxOptions options, Hospital hospital, int port) =>
         kestrel.Listen(IPAddress.Parse(options.Host), port, listen =>
         {
@@ -87,19 +92,23 @@ public static class SandboxHost
 
     private static void Check(SandboxOptions options)
     {
-        var vendors = All().Select(vendor => vendor.Facts.Vendor).ToArray();
+        var vendors = SandboxOptions.Products;
         var problems = new List<string>();
-        Require(options.BasePort is >= 0 and <= 65_533, "BasePort: 0 to 65,533.");
+        Require(options.BasePort is >= 0 and <= 65_500, "BasePort: 0 to 65,500.");
         Require(IPAddress.TryParse(options.Host, out _), "Host: an IP address.");
         Require(options.Patients is >= 0 and <= PatientsMax, $"Patients: 0 to {PatientsMax}.");
         Require(Uri.TryCreate(options.JwksBase, UriKind.Absolute, out var jwks)
             && jwks.Scheme is "http" or "https", "JwksBase: an absolute http or https URL.");
         Require(options.DataDirectory is null || Directory.Exists(options.DataDirectory), "DataDirectory: a folder that exists.");
+        Require(
+            options.Vendors is null || (options.Vendors.Count > 0 && options.Vendors.All(vendors.Contains)),
+            $"Vendors: of {string.Join(", ", vendors)}.");
         Require(options.Sites.Keys.All(vendors.Contains), $"Sites: only {string.Join(", ", vendors)}.");
         Require(
             options.Sites.Values.All(site => site.RequestsPerSecond is null or (>= 0 and <= 65_536)
-                && site.TokenLifetimeSeconds is null or >= 1 && site.SearchSessionSeconds is null or >= 1 && site.KeyRefetchSeconds is null or >= 0),
-            "Sites: RequestsPerSecond 0 to 65,536; TokenLifetimeSeconds and SearchSessionSeconds 1 or more; KeyRefetchSeconds 0 or more.");
+                && site.TokenLifetimeSeconds is null or >= 1 && site.SearchSessionSeconds is null or >= 1 && site.KeyRefetchSeconds is null or >= 0
+                && site.MatchesMax is null or >= 1),
+            "Sites: RequestsPerSecond 0 to 65,536; TokenLifetimeSeconds, SearchSessionSeconds and MatchesMax 1 or more; KeyRefetchSeconds 0 or more.");
         if (problems.Count > 0)
         {
             throw new ArgumentException(string.Join(' ', problems), nameof(options));

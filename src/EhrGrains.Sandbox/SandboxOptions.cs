@@ -5,7 +5,15 @@ namespace EhrGrains.Sandbox;
 /// <summary>What the simulated hospitals are made of. Bound from the section <c>Sandbox</c> when the sandbox runs by itself.</summary>
 public sealed record SandboxOptions
 {
-    /// <summary>Port of the first hospital; the others follow. 0: the operating system chooses each. Default 9101.</summary>
+    /// <summary>The EHR products that there are hospitals of, in order of port.</summary>
+    public static IReadOnlyList<string> Products { get; } = [.. SandboxHost.Known.Select(hospital => hospital.Vendor.Facts.Vendor)];
+
+    /// <summary>The products whose hospitals are opened; null: all of <see cref="Products"/>.</summary>
+    public IReadOnlyList<string>? Vendors { get; init; }
+
+    /// <summary>
+    /// Port of the first hospital; each product has its place after it. 0: the operating system chooses each. Default 9101.
+    /// </summary>
     public int BasePort { get; init; } = 9101;
 
     /// <summary>
@@ -41,7 +49,7 @@ public sealed record SandboxOptions
     /// <summary>When the sandbox runs by itself: port of an application that takes webhooks. 0: there is none. Default 9104.</summary>
     public int WebhookPort { get; init; } = 9104;
 
-    /// <summary>Settings of single hospitals by vendor: <c>epic</c>, <c>oracle-health</c>, <c>athenahealth</c>.</summary>
+    /// <summary>Settings of single hospitals by vendor, one of <see cref="Products"/>.</summary>
     public IReadOnlyDictionary<string, SiteOptions> Sites { get; init; } = new Dictionary<string, SiteOptions>();
 
     /// <summary>The hospitals' clock: token and search session expiry, rate limits. The charts do not depend on it.</summary>
@@ -56,6 +64,9 @@ public sealed record SiteOptions
 
     /// <summary>Lifetime of access tokens in seconds.</summary>
     public int? TokenLifetimeSeconds { get; init; }
+
+    /// <summary>A search with more matches than this is refused as too large, where the product does that.</summary>
+    public int? MatchesMax { get; init; }
 
     /// <summary>How long a <c>next</c> link works, in seconds.</summary>
     public int? SearchSessionSeconds { get; init; }

@@ -3,7 +3,7 @@ namespace EhrGrains.Sandbox;
 /// <summary>What an operator needs to know to connect to one simulated hospital.</summary>
 public sealed record SandboxSite
 {
-    /// <summary>Its EHR product: <c>epic</c>, <c>oracle-health</c> or <c>athenahealth</c>.</summary>
+    /// <summary>Its EHR product, one of <see cref="SandboxOptions.Products"/>.</summary>
     public required string Vendor { get; init; }
 
     /// <summary>The tenant id under which it looks for our keys.</summary>
@@ -27,11 +27,16 @@ public sealed record SandboxSite
     /// <summary>The client id registered for us.</summary>
     public required string ClientId { get; init; }
 
-    /// <summary>How the client is expected to authenticate: <c>private_key_jwt</c> or <c>client_secret_basic</c>.</summary>
+    /// <summary>
+    /// How the client is expected to authenticate: <c>private_key_jwt</c>, <c>client_secret_basic</c> or <c>client_secret_post</c>.
+    /// </summary>
     public required string AuthMethod { get; init; }
 
     /// <summary>The registered client secret; null where the vendor takes none.</summary>
     public string? ClientSecret { get; init; }
+
+    /// <summary>The key that every FHIR request has to bring in the header <c>x-api-key</c>; null where the product wants none.</summary>
+    public string? ApiKey { get; init; }
 
     /// <summary>Where it fetches the client's public keys.</summary>
     public required string JwksUrl { get; init; }
@@ -48,8 +53,11 @@ public sealed record SandboxSite
     /// <summary>FHIR requests that its contract allows in any second; 0: unlimited.</summary>
     public required int RequestsPerSecond { get; init; }
 
+    /// <summary>Id of the Group that holds every synthetic patient, to export it; hospitals tell such ids by telephone.</summary>
+    public required string GroupId { get; init; }
+
     /// <summary>
-    /// A person with a chart at each of the three hospitals, and a search that each of them takes:
+    /// A person with a chart at each of the hospitals, and a search that each of them takes:
     /// <c>Patient?family=…&amp;given=…&amp;birthdate=…</c>; null without synthetic patients.
     /// </summary>
     public string? SharedPatientSearch { get; init; }

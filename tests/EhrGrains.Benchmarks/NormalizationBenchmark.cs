@@ -45,6 +45,7 @@ internal static class NormalizationBenchmark
     {
         await using var hospitals = SandboxHost.Build(new SandboxOptions
         {
+            Vendors = ["oracle-health"],
             BasePort = 0,
             Sites = new Dictionary<string, SiteOptions> { ["oracle-health"] = new() { RequestsPerSecond = 0 } },
         });

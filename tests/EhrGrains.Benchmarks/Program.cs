@@ -93,6 +93,7 @@ static async Task ServeAsync(string role, string[] arguments)
             var unlimited = new SiteOptions { RequestsPerSecond = 0, TokenLifetimeSeconds = 86_400 };
             await using (var hospitals = SandboxHost.Build(new SandboxOptions
             {
+                Vendors = ["epic", "oracle-health", "athenahealth"],
                 BasePort = 0,
                 JwksBase = arguments[0],
                 Sites = new Dictionary<string, SiteOptions> { ["epic"] = unlimited, ["oracle-health"] = unlimited, ["athenahealth"] = unlimited },

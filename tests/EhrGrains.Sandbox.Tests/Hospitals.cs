@@ -6,7 +6,7 @@ using Microsoft.AspNetCore.Builder;
 
 namespace EhrGrains.Sandbox.Tests;
 
-/// <summary>The three hospitals on real sockets, and a client of theirs with a key of its own.</summary>
+/// <summary>The first three hospitals, or others, on real sockets, and a client of theirs with a key of its own.</summary>
 public sealed class Hospitals : IAsyncLifetime
 {
     private readonly SandboxOptions options;
@@ -24,11 +24,12 @@ public sealed class Hospitals : IAsyncLifetime
         Http = new HttpClient(handler);
         this.options = options with
         {
+            Vendors = options.Vendors ?? ["epic", "oracle-health", "athenahealth"],
             BasePort = 0,
             Patients = options.Patients == 220 ? 60 : options.Patients,
             Sites = options.Sites.Count > 0
                 ? options.Sites
-                : new[] { "epic", "oracle-health", "athenahealth" }.ToDictionary(
+                : SandboxOptions.Products.ToDictionary(
                     vendor => vendor, _ => new SiteOptions { RequestsPerSecond = 0 }),
         };
     }
@@ -69,6 +70,17 @@ public sealed class Hospitals : IAsyncLifetime
 
     public SandboxSite Site(string vendor) => All.Single(site => site.Vendor == vendor);
 
+    /// <summary>Edits charts, as the hospital's staff does.</summary>
+    public async Task<(int Status, JsonNode Body)> EditAsync(SandboxSite site, object edits)
+    {
+        using var response = await Http.PostAsJsonAsync(site.AdminUrl + "/edits", edits, Cancel);
+        return ((int)response.StatusCode, (await response.Content.ReadFromJsonAsync<JsonNode>(Cancel))!);
+    }
+
+    /// <summary>What the hospital really holds of a patient.</summary>
+    public async Task<JsonNode> TruthAsync(SandboxSite site, string patient) =>
+        (await Http.GetFromJsonAsync<JsonNode>($"{site.AdminUrl}/truth?content=true&patient={Uri.EscapeDataString(patient)}", Cancel))!;
+
     /// <summary>Asks for a token with a key, as a backend service does.</summary>
     public async Task<HttpResponseMessage> AskTokenAsync(SandboxSite site, string scope, Assertion? assertion = null)
     {
@@ -82,10 +94,24 @@ public sealed class Hospitals : IAsyncLifetime
         return await Http.PostAsync(new Uri(site.TokenUrl), form, Cancel);
     }
 
+    /// <summary>Asks for a token with the secret in the body.</summary>
+    public async Task<HttpResponseMessage> AskTokenBySecretAsync(SandboxSite site, string scope)
+    {
+        using var form = new FormUrlEncodedContent(new Dictionary<string, string>
+        {
+            ["grant_type"] = "client_credentials",
+            ["scope"] = scope,
+            ["client_id"] = site.ClientId,
+            ["client_secret"] = site.ClientSecret!,
+        });
+        return await Http.PostAsync(new Uri(site.TokenUrl), form, Cancel);
+    }
+
     /// <summary>A token for reading and searching these types.</summary>
     public async Task<string> TokenAsync(SandboxSite site, params string[] types)
     {
-        using var response = await AskTokenAsync(site, string.Join(' ', types.Select(type => $"system/{type}.rs")));
+        var scope = string.Join(' ', types.Select(type => $"system/{type}.rs"));
+        using var response = await (site.AuthMethod == "client_secret_post" ? AskTokenBySecretAsync(site, scope) : AskTokenAsync(site, scope));
         var answer = await response.Content.ReadFromJsonAsync<JsonElement>(Cancel);
         return answer.GetProperty("access_token").GetString()!;
     }
@@ -96,6 +122,11 @@ public sealed class Hospitals : IAsyncLifetime
         using var request = new HttpRequestMessage(
             HttpMethod.Get, pathOrUrl.StartsWith("http", StringComparison.Ordinal) ? pathOrUrl : $"{site.FhirBaseUrl}/{pathOrUrl}");
         request.Headers.TryAddWithoutValidation("Accept", accept);
+        if (site.ApiKey is { } key)
+        {
+            request.Headers.Add("x-api-key", key);
+        }
+
         if (token is not null)
         {
             request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", token);

@@ -13,10 +13,9 @@ internal enum IndexKind
 /// <summary>A search parameter and the elements it looks at.</summary>
 internal sealed record IndexedParameter(string Name, IndexKind Kind, params string[] Paths);
 
-/// <summary>What resources can be found by (FHIR R4 search parameter registry, the part that the three vendors declare).</summary>
+/// <summary>What resources can be found by (FHIR R4 search parameter registry, the part that the vendors declare).</summary>
 internal static class SearchIndex
 {
-    private static readonly IndexedParameter LastUpdated = new("_lastUpdated", IndexKind.Time, "meta.lastUpdated");
     private static readonly IndexedParameter Status = new("status", IndexKind.Token, "status");
     private static readonly IndexedParameter Category = new("category", IndexKind.Token, "category");
     private static readonly IndexedParameter Code = new("code", IndexKind.Token, "code");
@@ -35,7 +34,7 @@ internal static class SearchIndex
     {
         ["Patient"] =
         [
-            .. Names, Identifier, LastUpdated, new("birthdate", IndexKind.Time, "birthDate"), new("gender", IndexKind.Token, "gender"),
+            .. Names, Identifier, new("birthdate", IndexKind.Time, "birthDate"), new("gender", IndexKind.Token, "gender"),
             new("legal-sex", IndexKind.Token, "gender"),
             new("telecom", IndexKind.Token, "telecom.value"), new("phone", IndexKind.Token, "telecom.value"),
             new("email", IndexKind.Token, "telecom.value"), new("address-postalcode", IndexKind.Text, "address.postalCode"),
@@ -45,41 +44,42 @@ internal static class SearchIndex
         ["Location"] = [Names[2]],
         ["Encounter"] =
         [
-            LastUpdated, Status, Identifier, new("class", IndexKind.Token, "class"), new("type", IndexKind.Token, "type"),
+            Status, Identifier, new("class", IndexKind.Token, "class"), new("type", IndexKind.Token, "type"),
             new("date", IndexKind.Time, "period")
         ],
         ["Condition"] =
         [
-            LastUpdated, Category, Code, ClinicalStatus, Encounter, new("onset-date", IndexKind.Time, "onsetDateTime"),
+            Category, Code, ClinicalStatus, Encounter, new("onset-date", IndexKind.Time, "onsetDateTime"),
             new("recorded-date", IndexKind.Time, "recordedDate")
         ],
         ["Observation"] =
         [
-            LastUpdated, Status, Category, Code, Encounter,
+            Status, Category, Code, Encounter,
             new("date", IndexKind.Time, "effectiveDateTime", "effectivePeriod", "effectiveInstant"),
             new("issued", IndexKind.Time, "issued")
         ],
-        ["AllergyIntolerance"] = [LastUpdated, ClinicalStatus, Code],
+        ["AllergyIntolerance"] = [ClinicalStatus, Code],
         ["MedicationRequest"] =
         [
-            LastUpdated, Status, Category, Encounter, new("intent", IndexKind.Token, "intent"),
+            Status, Category, Encounter, new("intent", IndexKind.Token, "intent"),
             new("authoredon", IndexKind.Time, "authoredOn"), new("date", IndexKind.Time, "authoredOn")
         ],
         ["DiagnosticReport"] =
         [
-            LastUpdated, Status, Category, Code, Encounter, new("date", IndexKind.Time, "effectiveDateTime", "effectivePeriod")
+            Status, Category, Code, Encounter, new("date", IndexKind.Time, "effectiveDateTime", "effectivePeriod")
         ],
         ["DocumentReference"] =
         [
-            LastUpdated, Status, Category, Encounter, new("type", IndexKind.Token, "type"),
+            Status, Category, Encounter, new("type", IndexKind.Token, "type"),
             new("date", IndexKind.Time, "date"), new("period", IndexKind.Time, "context.period"),
         ],
-        ["Coverage"] = [LastUpdated, Status],
-        ["Immunization"] = [LastUpdated, Status, new("date", IndexKind.Time, "occurrenceDateTime")],
-        ["Procedure"] = [LastUpdated, Status, Code, new("date", IndexKind.Time, "performedDateTime", "performedPeriod")],
+        ["Group"] = [new("type", IndexKind.Token, "type")],
+        ["Coverage"] = [Status],
+        ["Immunization"] = [Status, new("date", IndexKind.Time, "occurrenceDateTime")],
+        ["Procedure"] = [Status, Code, new("date", IndexKind.Time, "performedDateTime", "performedPeriod")],
     }.ToFrozenDictionary();
 
-    private static readonly IndexedParameter[] Others = [LastUpdated, Status, Category, Code];
+    private static readonly IndexedParameter[] Others = [Status, Category, Code];
 
     /// <summary>Collects what a resource can be found by.</summary>
     public static (IndexedToken[] Tokens, IndexedText[] Texts, IndexedTime[] Times) Read(

@@ -3,7 +3,7 @@ using System.Text.Json.Nodes;
 
 namespace EhrGrains.Sandbox.Charts;
 
-/// <summary>What a hospital has besides patients: organizations, locations, practitioners, and the medications it names.</summary>
+/// <summary>What a hospital has besides patients: organizations, locations, practitioners, the medications it names, the group of all.</summary>
 internal static class Staff
 {
     private const int Practitioners = 24;
@@ -12,6 +12,9 @@ internal static class Staff
 
     // Above any patient's numbers.
     private const int First = 900_000_000;
+
+    /// <summary>The group of all patients.</summary>
+    public static string Group => Number(400);
 
     public static string Practitioner(SplitMix64 random) => Number(random.Between(0, Practitioners - 1));
 
@@ -52,6 +55,17 @@ internal static class Staff
             medication["code"] = Elements.Concept(Vocabulary.RxNorm, rxNorm, display);
             yield return medication;
         }
+    }
+
+    public static JsonObject WriteGroup(string hospitalName, int patients)
+    {
+        var group = Elements.Resource("Group", Group);
+        group["type"] = "person";
+        group["actual"] = true;
+        group["name"] = hospitalName + ", all patients";
+        group["member"] = new JsonArray([.. Enumerable.Range(0, patients)
+            .Select(index => (JsonNode)new JsonObject { ["entity"] = Elements.Reference("Patient", Chart.NumberOf(index)) })]);
+        return group;
     }
 
     private static JsonObject WritePractitioner(SplitMix64 random, int i)

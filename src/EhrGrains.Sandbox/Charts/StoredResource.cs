@@ -28,6 +28,9 @@ internal sealed class StoredResource
     /// <summary>The resource itself.</summary>
     public required ReadOnlyMemory<byte> Json { get; init; }
 
+    /// <summary>When it was last changed, UTC, by the hospital's clock.</summary>
+    public required DateTime Updated { get; init; }
+
     public required IndexedToken[] Tokens { get; init; }
 
     public required IndexedText[] Texts { get; init; }
@@ -48,3 +51,6 @@ internal sealed class StoredResource
 
     public string? ETag { get; init; }
 }
+
+/// <summary>A resource that is no more. <paramref name="At"/> is UTC, by the hospital's clock.</summary>
+internal sealed record DeletedResource(string Type, string Id, string? Patient, DateTime At);

@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Text.Json;
+using EhrGrains.Sandbox.Edits;
 using EhrGrains.Sandbox.Faults;
 using EhrGrains.Sandbox.Feeds;
 using EhrGrains.Sandbox.Tokens;
@@ -33,6 +34,12 @@ internal static class AdminEndpoints
             return Results.NoContent();
         });
         admin.MapPut("/client", (Delegate)PutClientAsync);
+        admin.MapPost("/edits", (Delegate)PostEditsAsync);
+        admin.MapGet("/truth", (HttpContext context, string patient, bool? content) =>
+            Truth.Of(patient, Of(context)!.Charts, Of(context)!.Vendor.Searches, content ?? false) is { } truth
+                ? Results.Json(truth, JsonText.Admin)
+                : Results.NotFound());
+        admin.MapPut("/clock", (Delegate)PutClockAsync);
         admin.MapGet("/feed", (HttpContext context) => Results.Json(Of(context)!.Feed.Read(), JsonText.Admin));
         admin.MapPut("/feed", (Delegate)PutFeedAsync);
         admin.MapGet("/feed/ended", async (HttpContext context) =>
@@ -97,6 +104,30 @@ internal static class AdminEndpoints
             : Problem($"A hospital knows at most {ClientTable.ClientsMax} clients.");
     }
 
+    private static async Task<IResult> PostEditsAsync(HttpContext context)
+    {
+        var (edits, problem) = await ReadAsync<EditList>(context);
+        if (edits is null)
+        {
+            return Problem(problem!);
+        }
+
+        var (receipt, refusal) = Of(context)!.Scribe.Write(edits);
+        return receipt is null ? Problem(refusal!) : Results.Json(receipt, JsonText.Admin);
+    }
+
+    private static async Task<IResult> PutClockAsync(HttpContext context)
+    {
+        var (clock, problem) = await ReadAsync<ClockSetting>(context);
+        if (clock is null || Math.Abs(clock.SkewSeconds) > ClockSetting.SkewSecondsMax)
+        {
+            return Problem(problem is null || clock is not null ? $"skewSeconds: {ClockSetting.SkewSecondsMax:N0} at most, either way." : problem);
+        }
+
+        Of(context)!.Time.Skew = TimeSpan.FromSeconds(clock.SkewSeconds);
+        return Results.NoContent();
+    }
+
     private static async Task<IResult> PutFeedAsync(HttpContext context)
     {
         var (settings, problem) = await ReadAsync<FeedSettings>(context);
@@ -142,6 +173,14 @@ internal static class AdminEndpoints
     }
 
     private static IResult Problem(string detail) => Results.Problem(detail, statusCode: StatusCodes.Status400BadRequest);
+
+    private sealed record ClockSetting
+    {
+        /// <summary>Ten years.</summary>
+        public const long SkewSecondsMax = 315_360_000;
+
+        public required long SkewSeconds { get; init; }
+    }
 
     private sealed record FaultList
     {

@@ -22,7 +22,7 @@ internal sealed class Discovery(IVendor vendor, string origin)
         {
             ["issuer"] = facts.Issuer switch { null => origin + facts.FhirPath, ['/', ..] path => origin + path, var absolute => absolute },
             ["token_endpoint"] = origin + facts.TokenPath,
-            ["token_endpoint_auth_methods_supported"] = Strings(vendor.Tokens.AdvertisedMethods),
+            [facts.AuthMethodsMember] = Strings(vendor.Tokens.AdvertisedMethods),
             ["token_endpoint_auth_signing_alg_values_supported"] = Strings(["RS384", "ES384"]),
             ["grant_types_supported"] = Strings(["client_credentials"]),
             ["capabilities"] = Strings(vendor.Tokens.VersionOne
@@ -30,16 +30,11 @@ internal sealed class Discovery(IVendor vendor, string origin)
                 : ["client-confidential-asymmetric", "permission-v2"]),
             ["code_challenge_methods_supported"] = Strings(["S256"]),
         };
-        switch (facts.Vendor)
+        if (facts.ScopesSupported is { } scopes)
         {
-            case "epic":
-                // Five general entries that say nothing of what a client may have.
-                document["scopes_supported"] = Strings(["epic.scanning.dmsusername", "fhirUser", "launch", "openid", "profile"]);
-                break;
-            case "oracle-health":
-                document["scopes_supported"] = Strings(
-                    vendor.Searches.Types.Keys.SelectMany(type => (string[])[$"system/{type}.read", $"system/{type}.rs"]));
-                break;
+            document["scopes_supported"] = Strings(scopes is ["types"]
+                ? vendor.Searches.Types.Keys.SelectMany(type => (string[])[$"system/{type}.read", $"system/{type}.rs"])
+                : scopes);
         }
 
         return document;
@@ -57,12 +52,12 @@ internal sealed class Discovery(IVendor vendor, string origin)
             ["software"] = new JsonObject { ["name"] = facts.Software, ["version"] = "May 2026" },
             ["implementation"] = new JsonObject { ["description"] = facts.DisplayName, ["url"] = origin + facts.FhirPath },
             ["fhirVersion"] = "4.0.1",
-            ["format"] = vendor.Facts.Vendor == "epic" ? Strings(["xml", "json"]) : Strings(["json"]),
+            ["format"] = Strings(facts.Formats),
             ["rest"] = Elements.List(new JsonObject
             {
                 ["mode"] = "server",
                 ["security"] = Security(origin + facts.TokenPath),
-                ["resource"] = new JsonArray([.. vendor.Searches.Types.Select(pair => Resource(pair.Key, pair.Value))]),
+                ["resource"] = new JsonArray([.. vendor.Searches.Types.Select(pair => Resource(pair.Key, pair.Value, facts))]),
             }),
         };
     }
@@ -77,8 +72,7 @@ internal sealed class Discovery(IVendor vendor, string origin)
         ["service"] = Elements.List(Elements.Concept("http://terminology.hl7.org/CodeSystem/restful-security-service", "SMART-on-FHIR")),
     };
 
-    // Which parameters must be given together is not declared: it is not at any of the three.
-    private static JsonObject Resource(string type, Searching.TypeRules rules)
+    private static JsonObject Resource(string type, Searching.TypeRules rules, VendorFacts facts)
     {
         var resource = new JsonObject { ["type"] = type, ["interaction"] = Elements.List(new JsonObject { ["code"] = "read" }) };
         if (rules.Searchable)
@@ -92,8 +86,20 @@ internal sealed class Discovery(IVendor vendor, string origin)
             })]);
         }
 
+        var combinations = rules.RequiredAnyOf.Where(static set => set.Count > 1).ToArray();
+        if (facts.DeclaresCombinations && combinations.Length > 0)
+        {
+            resource["extension"] = new JsonArray([.. combinations.Select(Combination)]);
+        }
+
         return resource;
     }
+
+    private static JsonNode Combination(IReadOnlyList<string> parameters) => new JsonObject
+    {
+        ["url"] = "http://hl7.org/fhir/StructureDefinition/capabilitystatement-search-parameter-combination",
+        ["extension"] = new JsonArray([.. parameters.Select(name => (JsonNode)new JsonObject { ["url"] = "required", ["valueString"] = name })]),
+    };
 
     private static string TypeOf(string parameter) => parameter switch
     {

@@ -75,7 +75,7 @@ internal sealed class FhirEndpoints(Hospital hospital)
     {
         if (hospital.Charts.Find(type, id) is not { } resource)
         {
-            return Outcomes.Refuse(vendor, new Finding(Trouble.NotFound));
+            return Outcomes.Refuse(vendor, new Finding(hospital.Charts.IsDeleted(type, id) ? Trouble.Deleted : Trouble.NotFound));
         }
 
         if (resource.MergedInto is { } survivor && vendor.Explain(Trouble.Merged).Status == StatusCodes.Status302Found)
@@ -115,6 +115,11 @@ internal sealed class FhirEndpoints(Hospital hospital)
                 return new Answer(406);
         }
 
+        if (vendor.Facts.ApiKeyHeader is { } header && request.Headers[header] != hospital.ApiKey)
+        {
+            return Outcomes.Refuse(vendor, new Finding(Trouble.ApiKeyMissing));
+        }
+
         grant = hospital.Tokens.Find(request.Headers.Authorization);
         if (grant is null)
         {
@@ -146,6 +151,11 @@ internal sealed class FhirEndpoints(Hospital hospital)
             if (faults.TryGet(FaultKind.Delay, out var delay))
             {
                 await Task.Delay(TimeSpan.FromMilliseconds(delay.Milliseconds), hospital.Time, context.RequestAborted);
+            }
+
+            if (hospital.Time.Skew != TimeSpan.Zero)
+            {
+                context.Response.Headers.Date = hospital.Time.GetUtcNow().ToString("r", System.Globalization.CultureInfo.InvariantCulture);
             }
 
             var answer = Misbehave(context, faults) ?? await answerAsync(context.Request, faults);

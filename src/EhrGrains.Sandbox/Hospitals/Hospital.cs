@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Net;
 using System.Text.Json.Nodes;
 using EhrGrains.Sandbox.Charts;
+using EhrGrains.Sandbox.Edits;
 using EhrGrains.Sandbox.Faults;
 using EhrGrains.Sandbox.Feeds;
 using EhrGrains.Sandbox.Searching;
@@ -30,15 +31,16 @@ internal sealed class Hospital : IAsyncDisposable
         this.loaded = loaded;
         var site = options.Sites.GetValueOrDefault(vendor.Facts.Vendor) ?? new SiteOptions();
         zone = TimeZoneInfo.FindSystemTimeZoneById(vendor.Facts.TimeZone);
-        Contract = new Contract(options.Time, site.RequestsPerSecond ?? vendor.Facts.RequestsPerSecond);
-        Counters = new Counters(options.Time);
-        Tokens = new AccessTokens(options.Time);
-        Clients = new ClientTable(options.Time, http, TimeSpan.FromSeconds(site.KeyRefetchSeconds ?? 1));
+        Time = new SiteClock(options.Time);
+        Contract = new Contract(Time, site.RequestsPerSecond ?? vendor.Facts.RequestsPerSecond);
+        Counters = new Counters(Time);
+        Tokens = new AccessTokens(Time);
+        Clients = new ClientTable(Time, http, TimeSpan.FromSeconds(site.KeyRefetchSeconds ?? 1));
         Client = new Client
         {
             ClientId = DefaultClientId,
             JwksUrl = $"{options.JwksBase.TrimEnd('/')}/tenants/{vendor.Facts.Tenant}/jwks.json",
-            ClientSecret = vendor.Tokens.Methods.Contains("client_secret_basic") ? DefaultSecret(vendor.Facts.Tenant) : null,
+            ClientSecret = vendor.Tokens.Methods.Any(static method => method.StartsWith("client_secret", StringComparison.Ordinal)) ? DefaultSecret(vendor.Facts.Tenant) : null,
         };
         Clients.Register(Client);
         Feed = new FeedSender(new FeedStream(vendor, options.Seed, options.Patients, zone), options.Time);
@@ -51,6 +53,9 @@ internal sealed class Hospital : IAsyncDisposable
     public IVendor Vendor { get; }
 
     public Client Client { get; }
+
+    /// <summary>The practice's key, for the products that want one in a header; null: none.</summary>
+    public string? ApiKey => Vendor.Facts.ApiKeyHeader is null ? null : Client.ClientSecret + "-key";
 
     public ClientTable Clients { get; }
 
@@ -68,7 +73,7 @@ internal sealed class Hospital : IAsyncDisposable
     /// <summary>Where it takes HL7 v2 messages.</summary>
     public FeedReceiver Receiver { get; }
 
-    public TimeProvider Time => options.Time;
+    public SiteClock Time { get; }
 
     public ListenOptions? Listener { get; set; }
 
@@ -85,6 +90,9 @@ internal sealed class Hospital : IAsyncDisposable
     public string FhirBase => Origin + Vendor.Facts.FhirPath;
 
     public ChartStore Charts => services.Value.Charts;
+
+    /// <summary>Who edits the charts.</summary>
+    public Scribe Scribe => services.Value.Scribe;
 
     public SearchAnswers Searches => services.Value.Searches;
 
@@ -115,11 +123,13 @@ internal sealed class Hospital : IAsyncDisposable
             ClientId = Client.ClientId,
             AuthMethod = Vendor.Facts.AuthMethod,
             ClientSecret = Client.ClientSecret,
+            ApiKey = ApiKey,
             JwksUrl = Client.JwksUrl!,
             Settings = Vendor.Facts.Settings,
             SendingApplication = Vendor.Voice.Application,
             SendingFacility = Vendor.Voice.Facility.Split('^')[0],
             RequestsPerSecond = Contract.RequestsPerSecond,
+            GroupId = Vendor.Dialect(options.Seed).Id("Group", Staff.Group),
             SharedPatientSearch = options.Patients == 0 ? null : SearchFor(Person.Draw(options.Seed, Vendor.Facts.Vendor, 0)),
             LongChartPatientId = Enumerable.Range(0, options.Patients).FirstOrDefault(Chart.IsLong, -1) is >= 0 and var index
                 ? Vendor.Dialect(options.Seed).Id("Patient", Chart.NumberOf(index))
@@ -149,7 +159,7 @@ internal sealed class Hospital : IAsyncDisposable
         }
     }
 
-    // What each of the three vendors takes.
+    // What each vendor takes.
     private static string SearchFor(Person person)
     {
         var (family, given) = (Uri.EscapeDataString(person.Family), Uri.EscapeDataString(person.Given));
@@ -164,34 +174,44 @@ internal sealed class Hospital : IAsyncDisposable
         var tokenUrl = Origin + facts.TokenPath;
         return new Services(
             charts,
-            new SearchAnswers(Vendor, charts, seal, zone, FhirBase),
+            new Scribe(charts, Time),
+            new SearchAnswers(Vendor, charts, seal, zone, FhirBase, site.MatchesMax ?? Vendor.Searches.MatchesMax),
             new TokenEndpoint(
                 Vendor, Clients, Tokens, new Assertions(Time, tokenUrl, Vendor.Tokens.JtiLengthMax), Time,
                 TimeSpan.FromSeconds(site.TokenLifetimeSeconds ?? Vendor.Tokens.LifetimeSeconds)),
             new Discovery(Vendor, Origin));
     }
 
-    private IEnumerable<JsonObject> Write()
+    private IEnumerable<(JsonObject Resource, DateTime Updated)> Write()
     {
         var dialect = Vendor.Dialect(options.Seed);
         var facts = Vendor.Facts;
         var staff = options.Patients == 0 ? [] : Staff.Write(options.Seed, facts.Vendor, facts.DisplayName);
         var patients = Enumerable.Range(0, options.Patients).SelectMany(index => Chart.Write(options.Seed, facts.Vendor, index));
-        foreach (var resource in staff.Concat(patients))
+        foreach (var resource in staff.Concat(patients).Append(Staff.WriteGroup(facts.DisplayName, options.Patients)))
         {
+            // Some products keep the time to themselves.
+            var updated = UpdatedOf(resource);
             var random = SplitMix64.For(options.Seed, $"dialect/{facts.Vendor}/{resource["resourceType"]}/{resource["id"]}");
             if (dialect.Speak(resource, random))
             {
                 Naming.Apply(resource, dialect, FhirBase);
-                yield return resource;
+                yield return (resource, updated);
             }
         }
 
-        foreach (var resource in loaded)
+        foreach (var json in loaded)
         {
-            yield return JsonNode.Parse(resource)!.AsObject();
+            var resource = JsonNode.Parse(json)!.AsObject();
+            yield return (resource, UpdatedOf(resource));
         }
     }
 
-    private sealed record Services(ChartStore Charts, SearchAnswers Searches, TokenEndpoint TokenEndpoint, Discovery Discovery);
+    private DateTime UpdatedOf(JsonObject resource) =>
+        resource["meta"]?["lastUpdated"] is JsonValue value && FhirTime.TryParse(value.ToString(), zone, out var updated, out _)
+            ? updated
+            : DateTime.SpecifyKind(Elements.Today, DateTimeKind.Utc);
+
+    private sealed record Services(
+        ChartStore Charts, Scribe Scribe, SearchAnswers Searches, TokenEndpoint TokenEndpoint, Discovery Discovery);
 }

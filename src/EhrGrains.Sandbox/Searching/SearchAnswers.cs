@@ -9,7 +9,8 @@ using EhrGrains.Sandbox.Vendors;
 namespace EhrGrains.Sandbox.Searching;
 
 /// <summary>Answers searches and their pages with searchset Bundles.</summary>
-internal sealed class SearchAnswers(IVendor vendor, ChartStore charts, PageSeal seal, TimeZoneInfo zone, string fhirBase)
+internal sealed class SearchAnswers(
+    IVendor vendor, ChartStore charts, PageSeal seal, TimeZoneInfo zone, string fhirBase, int? matchesMax)
 {
     private static readonly JsonWriterOptions Unescaped =
         new() { Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping, SkipValidation = true };
@@ -56,7 +57,9 @@ internal sealed class SearchAnswers(IVendor vendor, ChartStore charts, PageSeal 
                 : Outcomes.Refuse(vendor, new Finding(Trouble.TooManyMatches));
         }
 
-        return Page(plan, matches, place, self, faults);
+        return matches.Length > matchesMax
+            ? Outcomes.Refuse(vendor, new Finding(Trouble.TooLarge))
+            : Page(plan, matches, place, self, faults);
     }
 
     private Answer Page(SearchPlan plan, StoredResource[] matches, PagePlace place, string self, FaultSet faults)
@@ -78,23 +81,23 @@ internal sealed class SearchAnswers(IVendor vendor, ChartStore charts, PageSeal 
         }
 
         var findings = first && matches.Length == 0 ? [.. plan.Request.Notes, new Finding(Trouble.NoResults)] : plan.Request.Notes;
-        var next = Next(plan, end, matches.Length, self, faults);
+        var next = Next(plan, end, matches.Length, shown.Length, self, faults);
         return Write(plan, shown, matches.Length, next, self, findings, faults);
     }
 
-    private string? Next(SearchPlan plan, int end, int total, string self, FaultSet faults)
+    private string? Next(SearchPlan plan, int end, int total, int shown, string self, FaultSet faults)
     {
         if (faults.Has(FaultKind.SelfNext))
         {
             return self;
         }
 
-        if (end >= total && !faults.Has(FaultKind.EndlessPaging) && !faults.Has(FaultKind.ForeignNext))
+        if (end >= total && !(rules.EndsWithEmptyPage && shown > 0) && !faults.Has(FaultKind.EndlessPaging) && !faults.Has(FaultKind.ForeignNext))
         {
             return null;
         }
 
-        var place = new PagePlace(end < total ? end : 0, plan.Count, plan.Request.Type, plan.Request.ToQuery());
+        var place = new PagePlace(end < total || rules.EndsWithEmptyPage ? end : 0, plan.Count, plan.Request.Type, plan.Request.ToQuery());
         var origin = faults.TryGet(FaultKind.ForeignNext, out var foreign)
             ? foreign.Url.TrimEnd('/') + new Uri(fhirBase).AbsolutePath
             : fhirBase;
@@ -113,7 +116,7 @@ internal sealed class SearchAnswers(IVendor vendor, ChartStore charts, PageSeal 
             // A count made before the filters that come after it would be wrong.
             if (rules.CountsTotal && plan.After.Count == 0)
             {
-                writer.WriteNumber("total"u8, total);
+                writer.WriteNumber("total"u8, rules.TotalIsOfPage ? shown.Length : total);
             }
 
             writer.WriteStartArray("link"u8);

@@ -92,7 +92,7 @@ internal sealed record SearchPlan(SearchRequest Request, IReadOnlyList<Criterion
     private static bool TryCount(SearchRequest request, TypeRules type, out int count)
     {
         count = type.CountDefault;
-        if (request.Count is null)
+        if (request.Count is null || type.CountMax == 0)
         {
             return true;
         }

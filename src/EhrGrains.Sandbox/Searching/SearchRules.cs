@@ -38,6 +38,15 @@ internal sealed record SearchRules
     /// <summary>Whether the first page of Observations carries all social history, whatever <c>_count</c> says.</summary>
     public bool SocialHistoryFirst { get; init; }
 
+    /// <summary>A search with more matches than this is refused as too large; null: no such limit.</summary>
+    public int? MatchesMax { get; init; }
+
+    /// <summary>Whether the count is that of this page.</summary>
+    public bool TotalIsOfPage { get; init; }
+
+    /// <summary>Whether the last page is an empty one.</summary>
+    public bool EndsWithEmptyPage { get; init; }
+
     /// <summary>More matching patients than this are refused; null: no such limit.</summary>
     public int? PatientMatchesMax { get; init; }
 
@@ -76,6 +85,7 @@ internal sealed class TypeRules(string parameters, string requiredAnyOf, int cou
 
     public int CountDefault { get; } = countDefault;
 
+    /// <summary>The largest page; 0: <c>_count</c> is not looked at.</summary>
     public int CountMax { get; } = countMax;
 
     public bool Searchable => Parameters.Count > 0;

@@ -94,7 +94,7 @@ internal sealed class AthenaVendor : IVendor
         Trouble.Unauthorized => new(401, "fatal", "login", null, "The access token is missing, expired or unknown."),
         Trouble.ScopeMissing => new(403, "fatal", "forbidden", null, "The access token has no scope for this request."),
         Trouble.TypeUnknown => new(404, "fatal", "not-supported", null, "The resource type is not supported."),
-        Trouble.NotFound => new(404, "fatal", "not-found", null, "The resource was not found."),
+        Trouble.NotFound or Trouble.Deleted => new(404, "fatal", "not-found", null, "The resource was not found."),
         Trouble.TooManyRequests => new(429, "error", "throttled", null, "Over rate limit."),
         Trouble.Unavailable => new(503, "fatal", "transient", null, "Service unavailable."),
         Trouble.PracticeMissing => new(400, "fatal", "required", null, "Could not determine what practice"),
@@ -122,12 +122,5 @@ internal sealed class AthenaVendor : IVendor
             : null;
     }
 
-    public Format Negotiate(HttpRequest request)
-    {
-        var accept = request.Headers.Accept.ToString();
-        return accept.Length == 0 || accept.Contains("json", StringComparison.OrdinalIgnoreCase)
-            || accept.Contains("*/*", StringComparison.Ordinal)
-            ? Format.Json
-            : Format.None;
-    }
+    public Format Negotiate(HttpRequest request) => Accepting.Json(request, Format.None);
 }

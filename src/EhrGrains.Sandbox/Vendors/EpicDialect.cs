@@ -139,6 +139,12 @@ internal sealed class EpicDialect(int seed) : IDialect
         {
             observation.Remove("status");
         }
+
+        if (observation["encounter"] is not null && (string?)observation["category"]![0]!["coding"]![0]!["code"] == "laboratory" && random.Chance(8))
+        {
+            // No search by category finds it: only the report that it belongs to leads there.
+            observation.Remove("category");
+        }
     }
 
     private static void SpeakMedicationRequest(JsonObject request, SplitMix64 random)

@@ -19,6 +19,10 @@ internal sealed class EpicVendor : IVendor
         RequestsPerSecond = 20,
         SearchSessionSeconds = 600,
         AuthMethod = "private_key_jwt",
+        Formats = ["xml", "json"],
+
+        // Five general entries that say nothing of what a client may have.
+        ScopesSupported = ["epic.scanning.dmsusername", "fhirUser", "launch", "openid", "profile"],
     };
 
     public FeedVoice Voice { get; } = new()
@@ -96,6 +100,7 @@ internal sealed class EpicVendor : IVendor
         Trouble.ScopeMissing => new(403, "fatal", "forbidden", "4118", "User not authorized for request."),
         Trouble.TypeUnknown => new(404, "fatal", "not-supported", null, "The resource type is not supported."),
         Trouble.NotFound => new(404, "fatal", "not-found", "4102", "The read resource request contained an invalid FHIR ID."),
+        Trouble.Deleted => new(410, "fatal", "deleted", "4103", "The resource has been deleted."),
         Trouble.TooManyRequests => new(429, "error", "throttled", null, "Too many requests."),
         Trouble.Unavailable => new(503, "fatal", "transient", "59177", "An unexpected internal error has occurred."),
         Trouble.NoParameters => new(400, "fatal", "required", "4110", "No parameters are provided in the search request."),

@@ -43,6 +43,19 @@ internal enum Format
     None,
 }
 
+/// <summary>How a product without a mind of its own reads an Accept header: JSON unless something else alone is asked for.</summary>
+internal static class Accepting
+{
+    public static Format Json(HttpRequest request, Format other)
+    {
+        var accept = request.Headers.Accept.ToString();
+        return accept.Length == 0 || accept.Contains("json", StringComparison.OrdinalIgnoreCase)
+            || accept.Contains("*/*", StringComparison.Ordinal)
+            ? Format.Json
+            : other;
+    }
+}
+
 /// <summary>Where a vendor's site is and how it is connected to.</summary>
 internal sealed record VendorFacts
 {
@@ -74,6 +87,21 @@ internal sealed record VendorFacts
     public required string AuthMethod { get; init; }
 
     public IReadOnlyDictionary<string, string> Settings { get; init; } = new Dictionary<string, string>();
+
+    /// <summary>The member of the SMART configuration that names the methods; one product has another than the standard's.</summary>
+    public string AuthMethodsMember { get; init; } = "token_endpoint_auth_methods_supported";
+
+    /// <summary>What discovery names as <c>scopes_supported</c>; <c>types</c>: a scope of each version for each type. Null: nothing.</summary>
+    public IReadOnlyList<string>? ScopesSupported { get; init; }
+
+    /// <summary>A header of every FHIR request that holds the practice's key; null: none. The key is the client's secret with an <c>-key</c>.</summary>
+    public string? ApiKeyHeader { get; init; }
+
+    /// <summary>Formats of the CapabilityStatement, the default first.</summary>
+    public IReadOnlyList<string> Formats { get; init; } = ["json"];
+
+    /// <summary>Whether the CapabilityStatement says which parameters must be given together.</summary>
+    public bool DeclaresCombinations { get; init; }
 
     /// <summary>Headers with a request's number that every answer carries.</summary>
     public IReadOnlyList<string> TraceHeaders { get; init; } = [];
@@ -120,6 +148,7 @@ internal enum Trouble
     OtherTenant,
     TypeUnknown,
     NotFound,
+    Deleted,
     TooManyRequests,
     Unavailable,
     NoParameters,
@@ -129,8 +158,10 @@ internal enum Trouble
     ParameterUnknown,
     ParameterIgnored,
     TooManyMatches,
+    TooLarge,
     SessionExpired,
     PracticeMissing,
+    ApiKeyMissing,
     Confidential,
     Merged,
     NoResults,
@@ -138,7 +169,28 @@ internal enum Trouble
 }
 
 /// <summary>How a vendor tells a trouble. <paramref name="Text"/> never repeats a parameter's value.</summary>
-internal sealed record Explanation(int Status, string Severity, string Issue, string? Code, string Text);
+internal sealed record Explanation(int Status, string Severity, string Issue, string? Code, string Text)
+{
+    /// <summary>As FHIR R4 http.html has it, without a product's own words.</summary>
+    public static Explanation Plain(Trouble trouble) => trouble switch
+    {
+        Trouble.Unauthorized => new(401, "error", "login", null, "The access token is missing, expired or unknown."),
+        Trouble.ScopeMissing => new(403, "error", "forbidden", null, "The access token has no scope for this request."),
+        Trouble.TypeUnknown => new(404, "error", "not-supported", null, "The resource type is not supported."),
+        Trouble.NotFound => new(404, "error", "not-found", null, "The resource was not found."),
+        Trouble.Deleted => new(410, "error", "deleted", null, "The resource was deleted."),
+        Trouble.TooManyRequests => new(429, "error", "throttled", null, "Too many requests."),
+        Trouble.Unavailable => new(503, "error", "transient", null, "The service is not available."),
+        Trouble.NoParameters or Trouble.RequiredMissing => new(400, "error", "required", null, "A required search parameter is missing."),
+        Trouble.SessionExpired => new(400, "error", "expired", null, "The page is no longer available."),
+        Trouble.TooManyMatches => new(400, "error", "too-costly", null, "The search matches too many patients."),
+        Trouble.TooLarge => new(413, "error", "too-long", null, "The result is too large."),
+        Trouble.Confidential => new(403, "error", "suppressed", null, "The record is restricted."),
+        Trouble.NoResults => new(200, "information", "informational", null, "Nothing was found."),
+        Trouble.Incomplete => new(200, "warning", "incomplete", null, "Not all data could be read."),
+        _ => new(400, "error", "value", null, "The parameter or its combination with others is not valid."),
+    };
+}
 
 /// <summary>A trouble found in a request, and the parameter at fault.</summary>
 internal sealed record Finding(Trouble Trouble, string? Parameter = null);

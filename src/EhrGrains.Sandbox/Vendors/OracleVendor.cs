@@ -21,6 +21,7 @@ internal sealed class OracleVendor : IVendor
         RequestsPerSecond = 25,
         SearchSessionSeconds = 900,
         AuthMethod = "client_secret_basic",
+        ScopesSupported = ["types"],
         TraceHeaders = ["X-Request-Id", "opc-request-id"],
     };
 
@@ -93,7 +94,7 @@ internal sealed class OracleVendor : IVendor
         Trouble.ScopeMissing => new(403, "error", "forbidden", null, "The access token has no scope for this request."),
         Trouble.OtherTenant => new(403, "error", "forbidden", null, "Tenant not valid or accessible"),
         Trouble.TypeUnknown => new(404, "error", "not-supported", null, "The resource type is not supported."),
-        Trouble.NotFound => new(404, "error", "not-found", null, "Resource not found"),
+        Trouble.NotFound or Trouble.Deleted => new(404, "error", "not-found", null, "Resource not found"),
         Trouble.TooManyRequests => new(429, "error", "throttled", null, "Too Many Requests"),
         Trouble.Unavailable => new(503, "error", "transient", null, "Service unavailable"),
         Trouble.TooManyMatches => new(422, "error", "too-costly", null, "More than 1,000 patients match."),
@@ -120,14 +121,7 @@ internal sealed class OracleVendor : IVendor
         return Exclusive(request) ?? CheckTimes(request);
     }
 
-    public Format Negotiate(HttpRequest request)
-    {
-        var accept = request.Headers.Accept.ToString();
-        return accept.Length == 0 || accept.Contains("json", StringComparison.OrdinalIgnoreCase)
-            || accept.Contains("*/*", StringComparison.Ordinal)
-            ? Format.Json
-            : Format.None;
-    }
+    public Format Negotiate(HttpRequest request) => Accepting.Json(request, Format.None);
 
     private static string? Repeated(SearchRequest request) =>
         request.Parameters.GroupBy(parameter => parameter.Name)

@@ -33,7 +33,7 @@ public sealed class RunningCluster : IAsyncLifetime
         var program = EhrgrainsProcess.Program("EhrGrains.Silo", "EhrGrains.Silo.dll");
         string[] settings = ["--EhrGrains:Http:Url=http://127.0.0.1:0", "--EhrGrains:Silo:Port=0", "--EhrGrains:Silo:GatewayPort=0", $"--EhrGrains:Mllp:Port={MllpPort}"];
         silo = await ChildProcess.StartAsync(program, settings, new Dictionary<string, string>(), directory.File("silo.log"), "The silo serves", stopping);
-        sandbox = SandboxHost.Build(new SandboxOptions { BasePort = 0, JwksBase = Url.GetLeftPart(UriPartial.Authority) });
+        sandbox = SandboxHost.Build(new SandboxOptions { Vendors = ["epic", "oracle-health", "athenahealth"], BasePort = 0, JwksBase = Url.GetLeftPart(UriPartial.Authority) });
         await sandbox.StartAsync(stopping);
         Sites = SandboxHost.Sites(sandbox);
         await CopyTenantFilesAsync(stopping);

@@ -184,7 +184,7 @@ internal sealed class Cluster : IAsyncDisposable
 
         Operator = new Identity("operator", "ehrgrains/operate ehrgrains/administer", Http, new Uri(Base(0), "/oauth/token"));
         await File.WriteAllTextAsync(directory.File("operator.jwks.json"), Operator.JsonWebKeySet, cancellationToken);
-        hospitals = SandboxHost.Build(sandbox with { BasePort = 0, JwksBase = Base(0).ToString().TrimEnd('/') });
+        hospitals = SandboxHost.Build(sandbox with { Vendors = sandbox.Vendors ?? ["epic", "oracle-health", "athenahealth"], BasePort = 0, JwksBase = Base(0).ToString().TrimEnd('/') });
         await hospitals.StartAsync(cancellationToken);
         Sites = SandboxHost.Sites(hospitals);
     }
