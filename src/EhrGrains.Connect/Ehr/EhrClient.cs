@@ -309,7 +309,7 @@ public sealed partial class EhrClient
         }
 
         if (failure is not (EhrFailure.None
-            or EhrFailure.Forbidden or EhrFailure.NotFound or EhrFailure.Rejected or EhrFailure.ServerError))
+            or EhrFailure.Forbidden or EhrFailure.NotFound or EhrFailure.Rejected or EhrFailure.ResultTooLarge or EhrFailure.ServerError))
         {
             return EhrAnswer.Failed(failure, status, retryAfter);
         }

@@ -68,6 +68,9 @@ public enum EhrFailure
 
     /// <summary>The permit of the site budget lapsed before the request was sent; nothing was sent.</summary>
     PermitLapsed = 21,
+
+    /// <summary>413: the EHR finds more than it returns for one search.</summary>
+    ResultTooLarge = 22,
 }
 
 /// <summary>The failure that a status or an error is.</summary>
@@ -79,6 +82,7 @@ internal static class EhrFailures
         401 => EhrFailure.Unauthorized,
         403 => EhrFailure.Forbidden,
         404 or 410 => EhrFailure.NotFound,
+        413 => EhrFailure.ResultTooLarge,
         429 => EhrFailure.Throttled,
         502 or 503 or 504 => EhrFailure.Unavailable,
         304 => EhrFailure.UnexpectedStatus,
@@ -123,6 +127,7 @@ internal static class EhrProblems
         EhrFailure.Truncated => "truncated",
         EhrFailure.TooLarge => "too_large",
         EhrFailure.TooSlow => "too_slow",
+        EhrFailure.ResultTooLarge => "result_too_large",
         _ => "permit_lapsed",
     };
 
@@ -155,6 +160,7 @@ internal static class EhrProblems
         EhrFailure.Truncated => "The hospital's answer was cut off. Try again, with a smaller _count.",
         EhrFailure.TooLarge => "The hospital's answer is larger than the bound. Ask with a smaller _count.",
         EhrFailure.TooSlow => "The hospital's answer came too slowly to be waited for. Try again, with a smaller _count.",
+        EhrFailure.ResultTooLarge => "The hospital finds more than it returns for one search (413). Narrow the search by date or category.",
         _ => "The site budget's permit lapsed while a connection to the hospital was opened; nothing was sent. Try again.",
     };
 }

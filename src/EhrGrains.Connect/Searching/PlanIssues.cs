@@ -52,6 +52,13 @@ internal static class PlanIssues
         "EHR-PLN-011",
         Expression("_count"));
 
+    public static OutcomeIssue CountNotTaken(string type) => new(
+        "information",
+        "informational",
+        $"The EHR takes no page size for {type}: it decides itself how many come at once.",
+        "EHR-PLN-023",
+        Expression("_count"));
+
     public static OutcomeIssue Missing(string type, IReadOnlyList<IReadOnlyList<string>> combinations) => Error(
         "required",
         "EHR-PLN-012",

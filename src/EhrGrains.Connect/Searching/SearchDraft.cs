@@ -199,6 +199,12 @@ internal sealed class SearchDraft(FhirSearch search, TenantSpec tenant, VendorPr
         }
 
         counted = true;
+        if (!rules.Count)
+        {
+            warnings.Add(PlanIssues.CountNotTaken(search.Type));
+            return;
+        }
+
         var max = rules.CountMax > 0 ? rules.CountMax : CountMaxDefault;
         var wanted = int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out var count) ? count : int.MaxValue;
         if (wanted > max)

@@ -85,7 +85,7 @@ internal static partial class ProfileReader
     {
         var search = new SearchRules
         {
-            CountParameter = fields.Text("countParameter"),
+            CountParameter = fields.Text("countParameter", absent: ""),
             Post = fields.Flag("post", absent: true),
             Always = fields.Map("always"),
             AlwaysOnNext = fields.Flag("alwaysOnNext"),
@@ -135,6 +135,7 @@ internal static partial class ProfileReader
             Search = fields.Texts("search"),
             RequiredAnyOf = fields.ListsOfTexts("requiredAnyOf"),
             Exclusive = fields.ListsOfTexts("exclusive"),
+            Count = fields.Flag("count", absent: search.CountParameter.Length > 0),
             CountDefault = fields.Number("countDefault", 0, 10_000),
             CountMax = fields.Number("countMax", 0, 10_000),
             Include = fields.Texts("include"),
@@ -149,6 +150,8 @@ internal static partial class ProfileReader
 
         Check(rules.RequiredAnyOf.All(c => c.All(rules.Search.Contains)), fields, "requiredAnyOf", "has to name parameters of search");
         Check(rules.Exclusive.All(c => c.Count > 1 && c.All(rules.Search.Contains)), fields, "exclusive", "has to name two or more parameters of search");
+        Check(!rules.Count || search.CountParameter.Length > 0, fields, "count", "needs search.countParameter");
+        Check(rules.Count || rules.CountDefault + rules.CountMax == 0, fields, "count", "is false, so there is no countDefault and no countMax");
         Check(rules.CountMax == 0 || rules.CountDefault <= rules.CountMax, fields, "countDefault", "has to be at most countMax");
         Check(rules.Include.All(i => i == "*" || IsInclude(i)), fields, "include", "has to give * or Type:parameter");
         Check(rules.RevInclude.All(IsInclude), fields, "revInclude", "has to give Type:parameter");

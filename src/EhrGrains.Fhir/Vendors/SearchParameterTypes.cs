@@ -12,18 +12,20 @@ public static class SearchParameterTypes
     {
         ["date"] = """
             _lastUpdated abatement-date activity-date asserted-date authored authoredon birthdate created date death-date
-            effective-time issued onset-date period received recorded-date start start-date target-date
+            effective-time issued onset-date period received recorded-date sent start start-date target-date
             """,
         ["reference"] = """
-            account actor author based-on beneficiary context custodian encounter focus location medication organization owned-by part-of
-            patient performer practitioner questionnaire recipient request requester result service-provider study subject target
+            account actor author based-on beneficiary context custodian encounter focus general-practitioner link location medication
+            organization owned-by part-of patient performer practitioner questionnaire recipient request requester result sender
+            service-provider source study subject target
             """,
         ["string"] = """
-            _query address address-city address-postalcode address-state device-name family given model name udi-carrier udi-di
+            _query address address-city address-country address-postalcode address-state device-name family given model name publisher
+            title udi-carrier udi-di
             """,
         ["token"] = """
-            _id _security active category class clinical-status code discharge-disposition email gender identifier ingredient-code
-            intent lifecycle-status morphology phone relationship role service-category service-type seriousness specialty
+            _id _security active address-use category class clinical-status code connection-type deceased discharge-disposition email gender identifier ingredient-code
+            intent language lifecycle-status morphology phone relationship role service-category service-type seriousness specialty
             status target-disease telecom type vaccine-code
             """,
     }.SelectMany(t => t.Value.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries), (t, name) => KeyValuePair.Create(name, t.Key))
@@ -31,6 +33,8 @@ public static class SearchParameterTypes
 
     private static readonly FrozenDictionary<string, string> Exceptions = new Dictionary<string, string>
     {
+        // MEDITECH's: the message that is answered (R4 element Communication.inResponseTo).
+        ["Communication.in-response-to"] = "reference",
         ["BodyStructure.location"] = "token",
         ["Device.manufacturer"] = "string",
 

@@ -78,7 +78,7 @@ public sealed record AuthRules
 /// <summary>Search and paging of a vendor.</summary>
 public sealed record SearchRules
 {
-    /// <summary>The page size parameter.</summary>
+    /// <summary>The page size parameter; empty: the EHR has none.</summary>
     public string CountParameter { get; init; } = "_count";
 
     /// <summary>Whether <c>POST _search</c> is taken; then searches with personal data go in the body, not in a URL.</summary>
@@ -117,6 +117,9 @@ public sealed record ResourceRules
 
     /// <summary>Sets of parameters of which one excludes the others.</summary>
     public IReadOnlyList<IReadOnlyList<string>> Exclusive { get; init; } = [];
+
+    /// <summary>Whether the page size parameter is understood for this type.</summary>
+    public bool Count { get; init; } = true;
 
     /// <summary>Page size when the caller names none; 0: what the EHR does by itself.</summary>
     public int CountDefault { get; init; }

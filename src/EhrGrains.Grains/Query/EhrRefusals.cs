@@ -35,6 +35,7 @@ internal static class EhrRefusals
         EhrFailure.NotFound => (404, "not-found"),
         EhrFailure.Forbidden => (403, "forbidden"),
         EhrFailure.Rejected => (400, "processing"),
+        EhrFailure.ResultTooLarge => (400, "too-costly"),
         EhrFailure.Throttled => (429, "throttled"),
         EhrFailure.CircuitOpen or EhrFailure.Unavailable or EhrFailure.PermitLapsed => (503, "transient"),
         EhrFailure.TimedOut => (504, "timeout"),

@@ -113,6 +113,7 @@ public sealed class EhrAnswerTests
     [InlineData(410, EhrFailure.NotFound, "EHR-CON-010")]
     [InlineData(400, EhrFailure.Rejected, "EHR-CON-013")]
     [InlineData(406, EhrFailure.Rejected, "EHR-CON-013")]
+    [InlineData(413, EhrFailure.ResultTooLarge, "EHR-CON-022")]
     [InlineData(422, EhrFailure.Rejected, "EHR-CON-013")]
     [InlineData(500, EhrFailure.ServerError, "EHR-CON-014")]
     public async Task Each_status_has_its_failure_and_its_words(int status, EhrFailure failure, string code) =>

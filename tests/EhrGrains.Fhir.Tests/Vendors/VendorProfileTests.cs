@@ -23,7 +23,7 @@ public sealed class VendorProfileTests
     [Fact]
     public void The_built_in_profiles_load_and_name_their_sources()
     {
-        VendorProfiles.All.Select(p => p.Id).ShouldBe(["athenahealth", "epic", "oracle-health", "us-core"]);
+        VendorProfiles.All.Select(p => p.Id).ShouldBe(["athenahealth", "epic", "meditech", "modmed", "oracle-health", "us-core", "veradigm"]);
         VendorProfiles.All.ShouldAllBe(p => p.Sources.Count > 0 && p.Resources.ContainsKey("Patient"));
         VendorProfiles.Find("epic")!.Resources.Count.ShouldBe(59);
         VendorProfiles.Find("nobody").ShouldBeNull();
@@ -64,6 +64,7 @@ public sealed class VendorProfileTests
     [InlineData("[[_id], [name]]", "[[_id], [family]]", "resources.Patient.requiredAnyOf", "parameters of search")]
     [InlineData("[[_id], [name]]", "[[_id], []]", "resources.Patient.requiredAnyOf.1", "list of texts")]
     [InlineData("[[_id], [name]]", "[[_id], [name]], countDefault: 9, countMax: 5", "resources.Patient.countDefault", "countMax")]
+    [InlineData("[[_id], [name]]", "[[_id], [name]], count: false, countMax: 5", "resources.Patient.count", "no countMax")]
     [InlineData("[[_id], [name]]", "[[_id], [name]], countMax: many", "resources.Patient.countMax", "whole number")]
     [InlineData("[[_id], [name]]", "[[_id], [name]], revInclude: [Provenance]", "resources.Patient.revInclude", "Type:parameter")]
     [InlineData("{ search: [_id, name], requiredAnyOf: [[_id], [name]] }", "{ search: [], include: ['*'] }", "resources.Patient.search", "include")]
@@ -111,13 +112,13 @@ public sealed class VendorProfileTests
             nmae: Test
             sources: [x]
             auth: { methods: [magic], scopeVersion: V9 }
-            search: {}
+            search: { countParameters: x }
             resources: { Nothing: { search: [what] } }
             normalization: { rules: [nonsense] }
             """);
 
         problems.Select(p => p.Path["test.yaml: ".Length..]).ShouldBe(
-            ["name", "nmae", "auth.methods", "auth.scopeVersion", "search.countParameter", "resources.Nothing", "resources.Nothing.search", "normalization.rules"],
+            ["name", "nmae", "auth.methods", "auth.scopeVersion", "search.countParameters", "resources.Nothing", "resources.Nothing.search", "normalization.rules"],
             ignoreOrder: true);
     }
 
