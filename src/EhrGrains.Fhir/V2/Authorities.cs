@@ -23,8 +23,8 @@ internal static class Authorities
 
     private static string Text(Hl7Value value) => value.HasValue ? value.GetString().Trim() : "";
 
-    /// <summary>A universal id as a URI when it can only be an object identifier or a UUID; else as it is.</summary>
-    internal static string UrnOf(string id) => IsOid(id) ? $"urn:oid:{id}" : Guid.TryParse(id, out var uuid) ? $"urn:uuid:{uuid}" : id;
+    /// <summary>A universal id as a URI when it has the form of an object identifier or a UUID; else as it is.</summary>
+    internal static string UrnOf(string id) => IsDotted(id) ? $"urn:oid:{id}" : Guid.TryParse(id, out var uuid) ? $"urn:uuid:{uuid}" : id;
 
     private static string? ToUri(string id, string type) => type switch
     {
@@ -35,6 +35,9 @@ internal static class Authorities
         "DNS" => $"urn:dns:{id}",
         _ => null,
     };
+
+    // What a sender calls an object identifier, also one that nobody can have registered (9.8).
+    private static bool IsDotted(string id) => id.Contains('.', StringComparison.Ordinal) && id.Split('.').All(arc => arc.Length > 0 && arc.All(char.IsAsciiDigit));
 
     // Arcs of an object identifier: 0, 1 or 2 first, no leading zeros (FHIR R4 oid).
     private static bool IsOid(string id) =>

@@ -32,6 +32,35 @@ public sealed class AdmissionTests
     }
 
     [Fact]
+    public void Several_races_are_one_extension_of_several_categories_and_one_text()
+    {
+        var pid = Segment("PID", (3, "1^^^H^MR"), (10, "2106-3^White^HL70005~2028-9^ASIAN^HL70005~2036-2^Filipino^HL70005~X^Other^L"), (26, "US~CA"));
+
+        var extensions = Of(Admission, pid, "PV1|1|I").One("Patient").GetProperty("extension");
+
+        At(extensions, "0.url").ShouldBe("http://hl7.org/fhir/us/core/StructureDefinition/us-core-race");
+        At(extensions, "0.extension.0.valueCoding.code").ShouldBe("2106-3");
+        At(extensions, "0.extension.1.valueCoding.code").ShouldBe("2028-9");
+        At(extensions, "0.extension.1.valueCoding.display").ShouldBe("Asian");
+        extensions[0].GetProperty("extension").EnumerateArray().Select(part => At(part, "url")).ShouldBe(
+            ["ombCategory", "ombCategory", "text", "detailed"], ignoreOrder: true);
+        extensions[0].GetProperty("extension").EnumerateArray().Select(part => At(part, "valueString")).OfType<string>()
+            .ShouldBe(["White, ASIAN, Filipino, Other"]);
+        extensions.EnumerateArray().Count(extension => At(extension, "url") == "http://hl7.org/fhir/StructureDefinition/patient-citizenship").ShouldBe(2);
+    }
+
+    [Fact]
+    public void A_code_that_a_rule_and_the_message_give_is_said_once_and_in_the_senders_words()
+    {
+        var mapped = Of(Admission, Pid, Segment("PV1", (2, "I"), (4, "E^Through the ED^HL70007"), (19, "V1^^^HOSP^VN")));
+
+        var encounter = mapped.One("Encounter");
+        encounter.GetProperty("identifier")[0].GetProperty("type").GetProperty("coding").GetArrayLength().ShouldBe(1);
+        At(encounter, "identifier.0.type.coding.0.display").ShouldBe("Visit number");
+        At(encounter, "type.0.coding.0.display").ShouldBe("Through the ED");
+    }
+
+    [Fact]
     public void A_visit_refers_to_its_patient_its_doctor_and_the_most_precise_place()
     {
         var mapped = Of(Admission, Pid, Segment("PV1", (2, "I"), (3, "4E^136^B^HOSP"), (7, "7^HOUSE^GREGORY^^^^MD"), (19, "V1^^^HOSP"), (44, "202401311100")));
@@ -57,6 +86,7 @@ public sealed class AdmissionTests
 
         events.Select(code => At(Of(Admission.Replace("ADT^A01^ADT_A01", $"ADT^{code}"), Pid, "PV1|1|I").One("Encounter"), "status"))
             .ShouldBe(["in-progress", "finished", "cancelled", "in-progress", "in-progress"]);
+        At(Of(Admission.Replace("ADT^A01^ADT_A01", "ADT^A13"), Pid, Segment("PV1", (2, "I"), (45, "20240131"))).One("Encounter"), "status").ShouldBe("in-progress");
     }
 
     [Fact]

@@ -1,4 +1,5 @@
 using EhrGrains.Fhir.V2;
+using EhrGrains.Fhir.V2.Language;
 using static EhrGrains.Fhir.Tests.V2.Mapped;
 
 namespace EhrGrains.Fhir.Tests.V2;
@@ -66,6 +67,53 @@ public sealed class RuleLanguageTests
         At(patient, "contact.1.name.text").ShouldBe("Bob");
         At(patient, "contact.1.telecom").ShouldBeNull();
         At(patient, "contact.2.telecom.0.system").ShouldBe("phone");
+    }
+
+    [Fact]
+    public void Several_values_of_one_text_can_be_joined_in_a_field_and_over_segments()
+    {
+        var site = Site("ZAA +> Patient\n  ZAA-1 maritalStatus.text joined \"; \"\n");
+
+        At(By(site, [.. Rest, "ZAA|a~b"]).One("Patient"), "maritalStatus.text").ShouldBe("a; b");
+        Should.Throw<Contracts.ProblemException>(() => V2Mapping.Compile(Site("ZAA +> Patient\n  ZAA-1 birthDate joined \"; \"\n")))
+            .Problems.ShouldHaveSingleItem().Message.ShouldContain("joined");
+    }
+
+    [Fact]
+    public void A_block_makes_an_extension_for_every_repetition_and_the_parts_of_an_extension_repeat()
+    {
+        var site = Site("""
+            ZAA +> Patient
+              ZAA-1 extension[https://a]:
+                ZAA-1 extension[part].valueString
+              ZAA   extension[https://b]:
+                ZAA-2 .:
+                  ZAA-2 extension[part].valueString
+            """);
+
+        var patient = Patient(site, "ZAA|1~2|3~4");
+
+        At(patient, "extension.0.url").ShouldBe("https://a");
+        At(patient, "extension.1.url").ShouldBe("https://a");
+        At(patient, "extension.1.extension.0.valueString").ShouldBe("2");
+        At(patient, "extension.2.url").ShouldBe("https://b");
+        At(patient, "extension.2.extension.0.valueString").ShouldBe("3");
+        At(patient, "extension.2.extension.1.valueString").ShouldBe("4");
+    }
+
+    [Fact]
+    public void The_shared_rules_say_nothing_twice()
+    {
+        var faults = new List<RuleFault>();
+        var reader = new RuleReader(faults);
+        foreach (var (file, text) in SharedRules.All)
+        {
+            reader.Read(file, text);
+        }
+
+        reader.Rules.Tables.GroupBy(table => table.Name).Where(group => group.Count() > 1).Select(group => group.Key).ShouldBeEmpty();
+        reader.Rules.Maps.GroupBy(map => (map.Source, map.Target, map.Name, string.Join(' ', map.Structures))).Where(group => group.Count() > 1)
+            .Select(group => group.Key).ShouldBeEmpty();
     }
 
     [Fact]

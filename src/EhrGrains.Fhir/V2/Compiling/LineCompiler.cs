@@ -63,6 +63,7 @@ internal sealed class LineCompiler(
             Refers = refers,
             Table = table,
             By = by,
+            Joined = rule.How.Joined,
             When = Condition(rule.Place, rule.When),
             Block = rule.Block is { } block ? Lines(block, path.Type, path.Text) : null,
             Element = string.Join('.', path.Steps.Select(step => step.Element.Name)),
@@ -114,6 +115,11 @@ internal sealed class LineCompiler(
         }
 
         var takesText = line.Type.IsPrimitive || line.Type.Name is "Coding" or "CodeableConcept";
+        if (line.Joined is not null && (line.Path is not [.., { Element.IsList: false }] || line.Type.Name is not ("string" or "markdown")))
+        {
+            Fault(rule, $"Only values of one text can be joined; {line.Element} is a {line.Type.Name}.");
+        }
+
         if (isPlain && !takesText && line.Type.Name != "Reference")
         {
             Fault(rule, $"{line.Element} is a {line.Type.Name}: name the map of the data type, or write a block.");

@@ -80,6 +80,9 @@ internal sealed class LinePlan
 
     internal Conversion? By { get; init; }
 
+    /// <summary>What stands between several values in one text; null: the element has room for one.</summary>
+    internal string? Joined { get; init; }
+
     internal ConditionPlan? When { get; init; }
 
     internal LinePlan[]? Block { get; init; }

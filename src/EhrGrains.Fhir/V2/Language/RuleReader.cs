@@ -204,7 +204,7 @@ internal sealed class RuleReader(List<RuleFault> faults)
 
     private HowRule ReadHow(RuleLine line)
     {
-        string? type = null, variant = null, resource = null, named = null, conversion = null;
+        string? type = null, variant = null, resource = null, named = null, conversion = null, joined = null;
         while (!line.IsAtEnd && !line.Peek.Is("if") && !line.Peek.Is("unless"))
         {
             if (line.TryTake("table"))
@@ -214,6 +214,10 @@ internal sealed class RuleReader(List<RuleFault> faults)
             else if (line.TryTake("by"))
             {
                 conversion = line.IsAtEnd ? "" : line.Take().Text;
+            }
+            else if (line.TryTake("joined"))
+            {
+                joined = line.IsAtEnd ? "" : line.Take().Text;
             }
             else if (line.TryTake("->"))
             {
@@ -230,6 +234,6 @@ internal sealed class RuleReader(List<RuleFault> faults)
             }
         }
 
-        return new HowRule(type, variant, resource, named, conversion);
+        return new HowRule(type, variant, resource, named, conversion, joined);
     }
 }

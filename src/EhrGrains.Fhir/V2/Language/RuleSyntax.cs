@@ -36,9 +36,10 @@ internal sealed record LineRule(RulePlace Place, IReadOnlyList<SourceRule> Sourc
 /// <param name="Resource">The resource type that the map makes, to refer to.</param>
 /// <param name="Table">The code table.</param>
 /// <param name="Conversion">The conversion in code.</param>
-internal sealed record HowRule(string? Map, string? Variant, string? Resource, string? Table, string? Conversion)
+/// <param name="Joined">What stands between several values in one text; null: there is room for one.</param>
+internal sealed record HowRule(string? Map, string? Variant, string? Resource, string? Table, string? Conversion, string? Joined)
 {
-    internal static HowRule Plain { get; } = new(null, null, null, null, null);
+    internal static HowRule Plain { get; } = new(null, null, null, null, null, null);
 }
 
 /// <summary><c>key A B|C</c>.</summary>

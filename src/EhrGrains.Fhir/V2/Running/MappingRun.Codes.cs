@@ -44,6 +44,15 @@ internal sealed partial class MappingRun
     private void AddCoding(Node concept, CodeEntry entry, bool isConstant = false)
     {
         var element = concept.Type["coding"];
+        for (var known = concept.First; known is not null; known = known.Next)
+        {
+            if (known.Element == element && TextOf(known, "code") == entry.Code && TextOf(known, "system") == entry.System)
+            {
+                FillCoding(known, entry, isConstant);
+                return;
+            }
+        }
+
         var coding = pool.Take(element, element.Type, concept, null, 0);
         concept.Insert(coding);
         FillCoding(coding, entry, isConstant);
@@ -59,6 +68,8 @@ internal sealed partial class MappingRun
         Set(coding, "code", entry.Code is null ? null : Primitives.Check(entry.Code, coding.Type["code"].Type, null, out _), isConstant);
         Set(coding, "display", entry.Display, isConstant);
     }
+
+    private static string? TextOf(Node parent, string name) => parent.Find(parent.Type[name], null, 0)?.Text;
 
     /// <summary>Sets a primitive child, whatever it was before.</summary>
     private void Set(Node parent, string name, string? text, bool isConstant)
@@ -122,10 +133,15 @@ internal sealed partial class MappingRun
         var isOfTable = isFirst || system is null || system.StartsWith(CodeSystemNames.V2Tables, StringComparison.Ordinal);
         if (isOfTable && table.TryFind(sent, out var entry) && !(system is not null && table.IsOther(sent)))
         {
-            if (entry.Code is not null)
+            if (entry.Code is null)
             {
-                FillCoding(coding, entry, isConstant: false);
+                return;
             }
+
+            // The sender's own words for a code that stays the same are the sender's (CWE.2); for another code they may not be true.
+            var display = entry.Code == sent ? TextOf(coding, "display") : null;
+            FillCoding(coding, entry, isConstant: false);
+            Set(coding, "display", display, isConstant: false);
         }
         else if (isFirst && system is null)
         {

@@ -40,14 +40,14 @@ internal sealed partial class MappingRun
             return;
         }
 
-        var (parent, around) = (frame.Node, frame.Block);
+        var (parent, around, before) = (frame.Node, frame.Block, line.Joined is null ? null : node.Text);
         if (line.Block is { } block)
         {
             frame.Node = node;
             frame.Block = ++blocks;
             RunLines(block, ref frame);
             (frame.Node, frame.Block) = (parent, around);
-            if (source.Kind == SourceKind.Segment && !node.HasContent && node.HasKept)
+            if (source.Kind == SourceKind.Segment && !node.HasContent && node.HasKept && line.Path is not [.., { Url: not null }])
             {
                 node.Keep();
             }
@@ -65,6 +65,11 @@ internal sealed partial class MappingRun
             WritePlain(line, source, node, frame);
         }
 
+        if (before is not null && !ReferenceEquals(before, node.Text))
+        {
+            node.Text = $"{before}{line.Joined}{node.Text}";
+        }
+
         Step(line, frame, node.HasContent ? RuleFinding.Written : RuleFinding.Refused);
     }
 
@@ -77,12 +82,12 @@ internal sealed partial class MappingRun
         {
             ref readonly var step = ref line.Path[i];
             var isLast = i == line.Path.Length - 1;
-            var found = isLast && step.Element.IsList && step.Slice is null ? null : node.Find(step.Element, step.Slice, step.Element.IsList ? frame.Block : 0);
+            var found = IsNewItem(line, i) ? null : node.Find(step.Element, step.Slice, step.Element.IsList ? frame.Block : 0);
             other = found is null && !step.Element.IsList ? node.Find(step.Element.Order)
                 : isLast && line.Block is null && found is { HasContent: true } ? found : null;
             if (other is not null)
             {
-                return null;
+                return line.Joined is not null && other.Line == line ? other : null;
             }
 
             if (found is null)
@@ -105,6 +110,10 @@ internal sealed partial class MappingRun
 
         return line.Path.Length == 0 && line.Block is null && line.Refers && node.HasContent ? null : node;
     }
+
+    // A list without a name, and an extension that a block is for, is a new item for every value.
+    private static bool IsNewItem(LinePlan line, int step) =>
+        step == line.Path.Length - 1 && line.Path[step] is { Element.IsList: true } last && (last.Slice is null || (last.Url is not null && line.Block is not null));
 
     // That another line was first is no fault: lines of one element are alternatives. The same line a second time is a second value.
     private void AlreadySet(LinePlan line, SourcePlan source, Node? other, scoped in Frame frame)
