@@ -71,6 +71,7 @@ public static class StorageServices
         services.AddSingleton<SigningKeyTable>();
         services.AddSingleton<OneTimeTable>();
         services.AddSingleton<PagingTable>();
+        services.AddHostedService(s => s.GetRequiredService<PagingTable>());
         return services;
     }
 }

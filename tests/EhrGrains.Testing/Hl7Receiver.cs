@@ -68,7 +68,8 @@ public sealed class Hl7Receiver : IAsyncDisposable
     {
         try
         {
-            while (true)
+            // Asked to accept after it was stopped, a listener throws something else than when it is stopped while it accepts.
+            while (!stopping.IsCancellationRequested)
             {
                 var client = await listener.AcceptTcpClientAsync(stopping.Token);
                 clients.Add(client);

@@ -61,8 +61,9 @@ public sealed class SiteLeaseTests
         foreach (var _ in all)
         {
             var done = order.Count;
+            var waiting = all.Where(task => !task.IsCompleted).ToArray();
             time.Advance(TimeSpan.FromSeconds(1.01));
-            await Task.WhenAny(all.Where(task => !task.IsCompleted));
+            await Task.WhenAny(waiting);
             order.Count.ShouldBe(done + 1);
         }
 
