@@ -1,4 +1,5 @@
 using System.Net;
+using EhrGrains.Sandbox.Bulk;
 using EhrGrains.Sandbox.Charts;
 using EhrGrains.Sandbox.Hospitals;
 using EhrGrains.Sandbox.Vendors;
@@ -11,6 +12,9 @@ public static class SandboxHost
 {
     private const int PatientsMax = 20_000;
     private const long BodyBytesMax = 65_536;
+
+    /// <summary>How far a hospital's object storage is from its own port.</summary>
+    private const int StoragePortOffset = 10;
 
     /// <summary>Every product, and how far its port is from the first; 9104 is the application's that takes webhooks.</summary>
     internal static IReadOnlyList<(IVendor Vendor, int PortOffset)> Known { get; } =
@@ -75,13 +79,26 @@ public static class SandboxHost
         return [.. app.Services.GetRequiredService<Hospital[]>().Select(hospital => hospital.Describe())];
     }
 
-    private static void Listen(KestrelServerOptions kestrel, SandboxOptions options, Hospital hospital, int port) =>
+    private static void Listen(KestrelServerOptions kestrel, SandboxOptions options, Hospital hospital, int port)
+    {
+        hospital.Listener = Listen(kestrel, options, port, hospital);
+        if (hospital.Vendor.Bulk.ObjectStorage)
+        {
+            hospital.StorageListener = Listen(kestrel, options, port == 0 ? 0 : port + StoragePortOffset, new ObjectStorage(hospital));
+        }
+    }
+
+    /// <summary>Opens a port; what comes in by it is known by the feature.</summary>
+    private static ListenOptions Listen<T>(KestrelServerOptions kestrel, SandboxOptions options, int port, T feature)
+        where T : class
+    {
+        ListenOptions opened = null!;
         kestrel.Listen(IPAddress.Parse(options.Host), port, listen =>
         {
-            hospital.Listener = listen;
+            opened = listen;
             listen.Use(next => connection =>
             {
-                connection.Features.Set(hospital);
+                connection.Features.Set(feature);
                 return next(connection);
             });
             if (options.Certificate is { } certificate)
@@ -89,6 +106,8 @@ public static class SandboxHost
                 listen.UseHttps(certificate);
             }
         });
+        return opened;
+    }
 
     private static void Check(SandboxOptions options)
     {
@@ -107,8 +126,9 @@ public static class SandboxHost
         Require(
             options.Sites.Values.All(site => site.RequestsPerSecond is null or (>= 0 and <= 65_536)
                 && site.TokenLifetimeSeconds is null or >= 1 && site.SearchSessionSeconds is null or >= 1 && site.KeyRefetchSeconds is null or >= 0
-                && site.MatchesMax is null or >= 1),
-            "Sites: RequestsPerSecond 0 to 65,536; TokenLifetimeSeconds, SearchSessionSeconds and MatchesMax 1 or more; KeyRefetchSeconds 0 or more.");
+                && site.MatchesMax is null or >= 1 && site.ExportPolls is null or >= 0 && site.ExportRetryAfterSeconds is null or >= 0
+                && site.ExportEverySeconds is null or >= 0),
+            "Sites: RequestsPerSecond 0 to 65,536; TokenLifetimeSeconds, SearchSessionSeconds and MatchesMax 1 or more; KeyRefetchSeconds and Export… 0 or more.");
         if (problems.Count > 0)
         {
             throw new ArgumentException(string.Join(' ', problems), nameof(options));

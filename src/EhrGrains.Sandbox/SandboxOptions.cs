@@ -68,6 +68,15 @@ public sealed record SiteOptions
     /// <summary>A search with more matches than this is refused as too large, where the product does that.</summary>
     public int? MatchesMax { get; init; }
 
+    /// <summary>How many questions about a bulk export are answered that it is being prepared. Default 2.</summary>
+    public int? ExportPolls { get; init; }
+
+    /// <summary>What <c>Retry-After</c> says then, in seconds. Default 1; the products say ten minutes and more.</summary>
+    public int? ExportRetryAfterSeconds { get; init; }
+
+    /// <summary>How long after an export of a group the next one of it is allowed, in seconds.</summary>
+    public int? ExportEverySeconds { get; init; }
+
     /// <summary>How long a <c>next</c> link works, in seconds.</summary>
     public int? SearchSessionSeconds { get; init; }
 

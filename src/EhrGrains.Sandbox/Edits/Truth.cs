@@ -59,20 +59,11 @@ internal sealed record Truth
                     Id = resource.Id,
                     Updated = resource.Updated,
                     Sha256 = Convert.ToHexStringLower(SHA256.HashData(resource.Json.Span)),
-                    Found = IsFound(resource, rules),
+                    Found = rules.FindsByPatient(resource),
                     Resource = withContent ? JsonNode.Parse(resource.Json.Span)!.AsObject() : null,
                 })],
         };
     }
-
-    // By a search that names the patient, and codes of the chart's own at most (a category, an intent): not one for every code there is.
-    private static bool IsFound(StoredResource resource, SearchRules rules) =>
-        resource.Patient is not null && resource.MergedInto is null && rules.Types.TryGetValue(resource.Type, out var type)
-        && (resource.Type == "Patient" || type.RequiredAnyOf.Any(set =>
-            set.Any(IsPatient) && !set.Contains("code") && set.All(name => IsPatient(name)
-                || Array.Exists(resource.Tokens, token => token.Parameter == name))));
-
-    private static bool IsPatient(string name) => name is "patient" or "subject" or "beneficiary";
 
     private static StoredResource? Resolve(string reference, ChartStore charts) =>
         reference.Split('/') is [.., var type, var id] ? charts.Find(type, id) : null;

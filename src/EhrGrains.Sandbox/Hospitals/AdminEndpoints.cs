@@ -39,6 +39,11 @@ internal static class AdminEndpoints
             Truth.Of(patient, Of(context)!.Charts, Of(context)!.Vendor.Searches, content ?? false) is { } truth
                 ? Results.Json(truth, JsonText.Admin)
                 : Results.NotFound());
+        admin.MapDelete("/exports", (HttpContext context) =>
+        {
+            Of(context)!.Exports.Clear();
+            return Results.NoContent();
+        });
         admin.MapPut("/clock", (Delegate)PutClockAsync);
         admin.MapGet("/feed", (HttpContext context) => Results.Json(Of(context)!.Feed.Read(), JsonText.Admin));
         admin.MapPut("/feed", (Delegate)PutFeedAsync);

@@ -10,6 +10,9 @@ internal sealed class Answer
 {
     public const string FhirJson = "application/fhir+json; charset=utf-8";
 
+    // A file of an export is sent as it is read, not gathered first.
+    private const int FlushBytes = 262_144;
+
     private readonly List<ReadOnlyMemory<byte>> parts;
 
     public Answer(int status, string? contentType = null, params ReadOnlySpan<ReadOnlyMemory<byte>> body)
@@ -87,6 +90,10 @@ internal sealed class Answer
         foreach (var part in parts)
         {
             writer.Write(part.Span);
+            if (writer.UnflushedBytes >= FlushBytes)
+            {
+                await writer.FlushAsync(cancellationToken);
+            }
         }
 
         await writer.FlushAsync(cancellationToken);

@@ -1,3 +1,4 @@
+using EhrGrains.Sandbox.Bulk;
 using EhrGrains.Sandbox.Faults;
 using EhrGrains.Sandbox.Searching;
 using EhrGrains.Sandbox.Tokens;
@@ -26,6 +27,7 @@ internal sealed class FhirEndpoints(Hospital hospital)
         routes.MapPost(fhir + "/{type}/_search", SearchAsync);
         routes.MapGet(fhir + "/{type}/{id}", ReadAsync);
         routes.MapPost(vendor.Facts.TokenPath, TokenAsync);
+        new BulkEndpoints(hospital, this).Map(routes);
         if (vendor.Facts.OtherTenants is { } others)
         {
             routes.Map(others, context => ServeAsync(
@@ -100,6 +102,22 @@ internal sealed class FhirEndpoints(Hospital hospital)
     /// <summary>The contract, the format, the token and its scopes, the type: in the order that servers check them.</summary>
     private Answer? Admit(HttpRequest request, string type, Rights wanted, out Grant? grant)
     {
+        if (AdmitCaller(request, out grant) is { } refusal)
+        {
+            return refusal;
+        }
+
+        if (!vendor.Searches.Types.TryGetValue(type, out var rules) || (wanted == Rights.Search && !rules.Searchable))
+        {
+            return Outcomes.Refuse(vendor, new Finding(Trouble.TypeUnknown));
+        }
+
+        return grant!.Allows(type, wanted) ? null : Outcomes.Refuse(vendor, new Finding(Trouble.ScopeMissing));
+    }
+
+    /// <summary>What every request has to pass, whatever it is about.</summary>
+    internal Answer? AdmitCaller(HttpRequest request, out Grant? grant)
+    {
         grant = null;
         if (!hospital.Contract.TryAdmit(out var retryAfterSeconds))
         {
@@ -121,20 +139,10 @@ internal sealed class FhirEndpoints(Hospital hospital)
         }
 
         grant = hospital.Tokens.Find(request.Headers.Authorization);
-        if (grant is null)
-        {
-            return Outcomes.Refuse(vendor, new Finding(Trouble.Unauthorized));
-        }
-
-        if (!vendor.Searches.Types.TryGetValue(type, out var rules) || (wanted == Rights.Search && !rules.Searchable))
-        {
-            return Outcomes.Refuse(vendor, new Finding(Trouble.TypeUnknown));
-        }
-
-        return grant.Allows(type, wanted) ? null : Outcomes.Refuse(vendor, new Finding(Trouble.ScopeMissing));
+        return grant is null ? Outcomes.Refuse(vendor, new Finding(Trouble.Unauthorized)) : null;
     }
 
-    private async Task ServeAsync(HttpContext context, Operation operation, Func<HttpRequest, FaultSet, ValueTask<Answer>> answerAsync)
+    internal async Task ServeAsync(HttpContext context, Operation operation, Func<HttpRequest, FaultSet, ValueTask<Answer>> answerAsync)
     {
         // All hospitals share the routes; a request belongs to the one whose port it came in by.
         if (context.Features.Get<Hospital>() != hospital)

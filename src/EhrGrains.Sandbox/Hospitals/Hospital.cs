@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Net;
 using System.Text.Json.Nodes;
+using EhrGrains.Sandbox.Bulk;
 using EhrGrains.Sandbox.Charts;
 using EhrGrains.Sandbox.Edits;
 using EhrGrains.Sandbox.Faults;
@@ -21,7 +22,6 @@ internal sealed class Hospital : IAsyncDisposable
 
     private readonly SandboxOptions options;
     private readonly IReadOnlyList<byte[]> loaded;
-    private readonly TimeZoneInfo zone;
     private readonly Lazy<Services> services;
 
     public Hospital(IVendor vendor, SandboxOptions options, IReadOnlyList<byte[]> loaded, HttpMessageInvoker http)
@@ -30,8 +30,9 @@ internal sealed class Hospital : IAsyncDisposable
         this.options = options;
         this.loaded = loaded;
         var site = options.Sites.GetValueOrDefault(vendor.Facts.Vendor) ?? new SiteOptions();
-        zone = TimeZoneInfo.FindSystemTimeZoneById(vendor.Facts.TimeZone);
+        Zone = TimeZoneInfo.FindSystemTimeZoneById(vendor.Facts.TimeZone);
         Time = new SiteClock(options.Time);
+        ExportRetryAfter = TimeSpan.FromSeconds(site.ExportRetryAfterSeconds ?? 1);
         Contract = new Contract(Time, site.RequestsPerSecond ?? vendor.Facts.RequestsPerSecond);
         Counters = new Counters(Time);
         Tokens = new AccessTokens(Time);
@@ -43,7 +44,7 @@ internal sealed class Hospital : IAsyncDisposable
             ClientSecret = vendor.Tokens.Methods.Any(static method => method.StartsWith("client_secret", StringComparison.Ordinal)) ? DefaultSecret(vendor.Facts.Tenant) : null,
         };
         Clients.Register(Client);
-        Feed = new FeedSender(new FeedStream(vendor, options.Seed, options.Patients, zone), options.Time);
+        Feed = new FeedSender(new FeedStream(vendor, options.Seed, options.Patients, Zone), options.Time);
         Receiver = new FeedReceiver(IPAddress.Parse(options.Host), options.Time);
 
         // The hospital's addresses, which its charts contain, are known when its port is.
@@ -75,17 +76,20 @@ internal sealed class Hospital : IAsyncDisposable
 
     public SiteClock Time { get; }
 
+    /// <summary>What times without an offset mean.</summary>
+    public TimeZoneInfo Zone { get; }
+
+    /// <summary>Until when to ask about an export again.</summary>
+    public TimeSpan ExportRetryAfter { get; }
+
     public ListenOptions? Listener { get; set; }
 
-    public string Origin
-    {
-        get
-        {
-            var port = Listener?.IPEndPoint?.Port ?? throw new InvalidOperationException("The sandbox has not been started.");
-            var scheme = options.Certificate is null ? "http" : "https";
-            return string.Create(CultureInfo.InvariantCulture, $"{scheme}://{options.PublicHost ?? options.Host}:{port}");
-        }
-    }
+    /// <summary>Where the object storage is, for the products that have one.</summary>
+    public ListenOptions? StorageListener { get; set; }
+
+    public string Origin => OriginOf(Listener);
+
+    public string? StorageOrigin => StorageListener is null ? null : OriginOf(StorageListener);
 
     public string FhirBase => Origin + Vendor.Facts.FhirPath;
 
@@ -93,6 +97,8 @@ internal sealed class Hospital : IAsyncDisposable
 
     /// <summary>Who edits the charts.</summary>
     public Scribe Scribe => services.Value.Scribe;
+
+    public ExportDesk Exports => services.Value.Exports;
 
     public SearchAnswers Searches => services.Value.Searches;
 
@@ -104,6 +110,13 @@ internal sealed class Hospital : IAsyncDisposable
     {
         await Feed.DisposeAsync();
         Receiver.Dispose();
+    }
+
+    private string OriginOf(ListenOptions? listener)
+    {
+        var port = listener?.IPEndPoint?.Port ?? throw new InvalidOperationException("The sandbox has not been started.");
+        var scheme = options.Certificate is null ? "http" : "https";
+        return string.Create(CultureInfo.InvariantCulture, $"{scheme}://{options.PublicHost ?? options.Host}:{port}");
     }
 
     private string DefaultSecret(string tenant) =>
@@ -169,13 +182,16 @@ internal sealed class Hospital : IAsyncDisposable
     private Services Open(SiteOptions site)
     {
         var facts = Vendor.Facts;
-        var charts = new ChartStore(Write(), FhirBase, zone);
+        var charts = new ChartStore(Write(), FhirBase, Zone);
         var seal = new PageSeal(Time, TimeSpan.FromSeconds(site.SearchSessionSeconds ?? facts.SearchSessionSeconds));
         var tokenUrl = Origin + facts.TokenPath;
         return new Services(
             charts,
             new Scribe(charts, Time),
-            new SearchAnswers(Vendor, charts, seal, zone, FhirBase, site.MatchesMax ?? Vendor.Searches.MatchesMax),
+            new ExportDesk(
+                Vendor, charts, Time, site.ExportPolls ?? 2,
+                site.ExportEverySeconds is { } seconds ? TimeSpan.FromSeconds(seconds) : Vendor.Bulk.Every),
+            new SearchAnswers(Vendor, charts, seal, Zone, FhirBase, site.MatchesMax ?? Vendor.Searches.MatchesMax),
             new TokenEndpoint(
                 Vendor, Clients, Tokens, new Assertions(Time, tokenUrl, Vendor.Tokens.JtiLengthMax), Time,
                 TimeSpan.FromSeconds(site.TokenLifetimeSeconds ?? Vendor.Tokens.LifetimeSeconds)),
@@ -208,10 +224,10 @@ internal sealed class Hospital : IAsyncDisposable
     }
 
     private DateTime UpdatedOf(JsonObject resource) =>
-        resource["meta"]?["lastUpdated"] is JsonValue value && FhirTime.TryParse(value.ToString(), zone, out var updated, out _)
+        resource["meta"]?["lastUpdated"] is JsonValue value && FhirTime.TryParse(value.ToString(), Zone, out var updated, out _)
             ? updated
             : DateTime.SpecifyKind(Elements.Today, DateTimeKind.Utc);
 
     private sealed record Services(
-        ChartStore Charts, Scribe Scribe, SearchAnswers Searches, TokenEndpoint TokenEndpoint, Discovery Discovery);
+        ChartStore Charts, Scribe Scribe, ExportDesk Exports, SearchAnswers Searches, TokenEndpoint TokenEndpoint, Discovery Discovery);
 }

@@ -1,3 +1,5 @@
+using EhrGrains.Sandbox.Charts;
+
 namespace EhrGrains.Sandbox.Searching;
 
 /// <summary>What a vendor does with a search parameter that it does not know.</summary>
@@ -57,6 +59,18 @@ internal sealed record SearchRules
     public string? Always { get; init; }
 
     public required IReadOnlyDictionary<string, TypeRules> Types { get; init; }
+
+    /// <summary>
+    /// Whether a search that names the patient finds the resource, with what its own chart says beside at most (a category, an intent);
+    /// not one search for every code there is.
+    /// </summary>
+    public bool FindsByPatient(StoredResource resource) =>
+        resource.Patient is not null && resource.MergedInto is null && Types.TryGetValue(resource.Type, out var type)
+        && (resource.Type == "Patient" || type.RequiredAnyOf.Any(set =>
+            set.Any(IsPatient) && !set.Contains("code") && set.All(name => IsPatient(name)
+                || Array.Exists(resource.Tokens, token => token.Parameter == name))));
+
+    private static bool IsPatient(string name) => name is "patient" or "subject" or "beneficiary";
 }
 
 /// <summary>What can be asked of one resource type.</summary>

@@ -8,9 +8,15 @@ internal enum Operation
     Read,
     Token,
     Discovery,
+
+    /// <summary>Kick-off, status and end of a bulk export.</summary>
+    Export,
+
+    /// <summary>A file of a bulk export.</summary>
+    File,
 }
 
-/// <summary>What one hospital has seen since it was started or last reset. FHIR requests are searches, pages and reads.</summary>
+/// <summary>What one hospital has seen since it was started or last reset. FHIR requests are searches, pages, reads and what is about exports.</summary>
 internal sealed record CounterReading
 {
     public required long Searches { get; init; }
@@ -18,6 +24,13 @@ internal sealed record CounterReading
     public required long Pages { get; init; }
 
     public required long Reads { get; init; }
+
+    public required long Exports { get; init; }
+
+    public required long Files { get; init; }
+
+    /// <summary>Requests that brought a token to the object storage, which it is not for.</summary>
+    public required long TokensStrayed { get; init; }
 
     public required long Discoveries { get; init; }
 
@@ -45,6 +58,7 @@ internal sealed class Counters(TimeProvider time)
     private readonly long[] requests = new long[Enum.GetValues<Operation>().Length];
     private readonly ArrivalWindow arrivals = new(time);
     private long tokensIssued;
+    private long tokensStrayed;
     private long throttled;
     private long unauthorized;
     private int inAnySecondMax;
@@ -86,6 +100,8 @@ internal sealed class Counters(TimeProvider time)
 
     public void TokenIssued() => Interlocked.Increment(ref tokensIssued);
 
+    public void TokenStrayed() => Interlocked.Increment(ref tokensStrayed);
+
     public CounterReading Read()
     {
         lock (gate)
@@ -95,6 +111,9 @@ internal sealed class Counters(TimeProvider time)
                 Searches = requests[(int)Operation.Search],
                 Pages = requests[(int)Operation.Page],
                 Reads = requests[(int)Operation.Read],
+                Exports = requests[(int)Operation.Export],
+                Files = requests[(int)Operation.File],
+                TokensStrayed = Interlocked.Read(ref tokensStrayed),
                 Discoveries = requests[(int)Operation.Discovery],
                 TokenRequests = requests[(int)Operation.Token],
                 TokensIssued = Interlocked.Read(ref tokensIssued),
@@ -113,6 +132,7 @@ internal sealed class Counters(TimeProvider time)
         {
             Array.Clear(requests);
             Interlocked.Exchange(ref tokensIssued, 0);
+            Interlocked.Exchange(ref tokensStrayed, 0);
             throttled = unauthorized = 0;
             inAnySecondMax = 0;
             concurrentMax = concurrent;

@@ -1,3 +1,4 @@
+using EhrGrains.Sandbox.Bulk;
 using EhrGrains.Sandbox.Charts;
 using EhrGrains.Sandbox.Feeds;
 using EhrGrains.Sandbox.Searching;
@@ -87,6 +88,8 @@ internal sealed class AthenaVendor : IVendor
             }),
     };
 
+    public BulkRules Bulk { get; } = new() { Levels = ExportLevels.Group, Since = true };
+
     public IDialect Dialect(int seed) => new AthenaDialect();
 
     public Explanation Explain(Trouble trouble) => trouble switch
@@ -95,7 +98,7 @@ internal sealed class AthenaVendor : IVendor
         Trouble.ScopeMissing => new(403, "fatal", "forbidden", null, "The access token has no scope for this request."),
         Trouble.TypeUnknown => new(404, "fatal", "not-supported", null, "The resource type is not supported."),
         Trouble.NotFound or Trouble.Deleted => new(404, "fatal", "not-found", null, "The resource was not found."),
-        Trouble.TooManyRequests => new(429, "error", "throttled", null, "Over rate limit."),
+        Trouble.TooManyRequests or Trouble.ExportTooSoon => new(429, "error", "throttled", null, "Over rate limit."),
         Trouble.Unavailable => new(503, "fatal", "transient", null, "Service unavailable."),
         Trouble.PracticeMissing => new(400, "fatal", "required", null, "Could not determine what practice"),
         Trouble.NoParameters or Trouble.RequiredMissing =>

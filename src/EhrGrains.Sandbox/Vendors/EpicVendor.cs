@@ -1,3 +1,4 @@
+using EhrGrains.Sandbox.Bulk;
 using EhrGrains.Sandbox.Charts;
 using EhrGrains.Sandbox.Feeds;
 using EhrGrains.Sandbox.Searching;
@@ -92,6 +93,16 @@ internal sealed class EpicVendor : IVendor
             }),
     };
 
+    public BulkRules Bulk { get; } = new()
+    {
+        Levels = ExportLevels.Group,
+        TypeFilter = true,
+        FileResourcesMax = 3000,
+        KeptFor = TimeSpan.FromDays(14),
+        Every = TimeSpan.FromHours(24),
+        PartlyLicensed = "Condition",
+    };
+
     public IDialect Dialect(int seed) => new EpicDialect(seed);
 
     public Explanation Explain(Trouble trouble) => trouble switch
@@ -100,6 +111,7 @@ internal sealed class EpicVendor : IVendor
         Trouble.ScopeMissing => new(403, "fatal", "forbidden", "4118", "User not authorized for request."),
         Trouble.TypeUnknown => new(404, "fatal", "not-supported", null, "The resource type is not supported."),
         Trouble.NotFound => new(404, "fatal", "not-found", "4102", "The read resource request contained an invalid FHIR ID."),
+        Trouble.ExportTooSoon => new(429, "fatal", "throttled", null, "The client has requested this Group too recently."),
         Trouble.Deleted => new(410, "fatal", "deleted", "4103", "The resource has been deleted."),
         Trouble.TooManyRequests => new(429, "error", "throttled", null, "Too many requests."),
         Trouble.Unavailable => new(503, "fatal", "transient", "59177", "An unexpected internal error has occurred."),

@@ -1,3 +1,4 @@
+using EhrGrains.Sandbox.Bulk;
 using EhrGrains.Sandbox.Charts;
 using EhrGrains.Sandbox.Feeds;
 using EhrGrains.Sandbox.Searching;
@@ -12,6 +13,8 @@ internal interface IVendor
     TokenRules Tokens { get; }
 
     SearchRules Searches { get; }
+
+    BulkRules Bulk { get; }
 
     /// <summary>How the site writes HL7 v2.</summary>
     FeedVoice Voice { get; }
@@ -159,6 +162,7 @@ internal enum Trouble
     ParameterIgnored,
     TooManyMatches,
     TooLarge,
+    ExportTooSoon,
     SessionExpired,
     PracticeMissing,
     ApiKeyMissing,
@@ -184,6 +188,7 @@ internal sealed record Explanation(int Status, string Severity, string Issue, st
         Trouble.NoParameters or Trouble.RequiredMissing => new(400, "error", "required", null, "A required search parameter is missing."),
         Trouble.SessionExpired => new(400, "error", "expired", null, "The page is no longer available."),
         Trouble.TooManyMatches => new(400, "error", "too-costly", null, "The search matches too many patients."),
+        Trouble.ExportTooSoon => new(429, "error", "throttled", null, "Another export has to be over before."),
         Trouble.TooLarge => new(413, "error", "too-long", null, "The result is too large."),
         Trouble.Confidential => new(403, "error", "suppressed", null, "The record is restricted."),
         Trouble.NoResults => new(200, "information", "informational", null, "Nothing was found."),

@@ -1,3 +1,4 @@
+using EhrGrains.Sandbox.Bulk;
 using EhrGrains.Sandbox.Charts;
 using EhrGrains.Sandbox.Feeds;
 using EhrGrains.Sandbox.Searching;
@@ -85,6 +86,8 @@ internal sealed class MeditechVendor : IVendor
                 ["Task"] = TypeRules.ReadOnly,
             }),
     };
+
+    public BulkRules Bulk { get; } = new() { Levels = ExportLevels.Group | ExportLevels.Patient, Since = true };
 
     public IDialect Dialect(int seed) => new MeditechDialect(seed);
 

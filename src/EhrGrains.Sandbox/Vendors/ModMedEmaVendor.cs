@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using EhrGrains.Sandbox.Bulk;
 using EhrGrains.Sandbox.Charts;
 using EhrGrains.Sandbox.Feeds;
 using EhrGrains.Sandbox.Searching;
@@ -76,6 +77,8 @@ internal sealed class ModMedEmaVendor : IVendor
                 ["Binary"] = TypeRules.ReadOnly,
             }),
     };
+
+    public BulkRules Bulk => BulkRules.None;
 
     public IDialect Dialect(int seed) => new EmaDialect();
 

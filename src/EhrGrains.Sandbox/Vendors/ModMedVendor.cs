@@ -1,4 +1,5 @@
 using System.Text.Json.Nodes;
+using EhrGrains.Sandbox.Bulk;
 using EhrGrains.Sandbox.Charts;
 using EhrGrains.Sandbox.Feeds;
 using EhrGrains.Sandbox.Searching;
@@ -71,6 +72,13 @@ internal sealed class ModMedVendor : IVendor
                 ["Binary"] = TypeRules.ReadOnly,
                 ["Provenance"] = TypeRules.ReadOnly,
             }),
+    };
+
+    public BulkRules Bulk { get; } = new()
+    {
+        Levels = ExportLevels.Group | ExportLevels.Patient | ExportLevels.System,
+        Since = true,
+        RequiresAccessToken = false,
     };
 
     public IDialect Dialect(int seed) => new ModMedDialect();

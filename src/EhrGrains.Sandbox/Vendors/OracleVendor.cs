@@ -1,3 +1,4 @@
+using EhrGrains.Sandbox.Bulk;
 using EhrGrains.Sandbox.Charts;
 using EhrGrains.Sandbox.Feeds;
 using EhrGrains.Sandbox.Searching;
@@ -86,6 +87,16 @@ internal sealed class OracleVendor : IVendor
             }),
     };
 
+    public BulkRules Bulk { get; } = new()
+    {
+        Levels = ExportLevels.Group | ExportLevels.PatientList,
+        Since = true,
+        TypeFilter = true,
+        KeptFor = TimeSpan.FromDays(30),
+        OneAtATime = true,
+        ObjectStorage = true,
+    };
+
     public IDialect Dialect(int seed) => new OracleDialect();
 
     public Explanation Explain(Trouble trouble) => trouble switch
@@ -95,7 +106,7 @@ internal sealed class OracleVendor : IVendor
         Trouble.OtherTenant => new(403, "error", "forbidden", null, "Tenant not valid or accessible"),
         Trouble.TypeUnknown => new(404, "error", "not-supported", null, "The resource type is not supported."),
         Trouble.NotFound or Trouble.Deleted => new(404, "error", "not-found", null, "Resource not found"),
-        Trouble.TooManyRequests => new(429, "error", "throttled", null, "Too Many Requests"),
+        Trouble.TooManyRequests or Trouble.ExportTooSoon => new(429, "error", "throttled", null, "Too Many Requests"),
         Trouble.Unavailable => new(503, "error", "transient", null, "Service unavailable"),
         Trouble.TooManyMatches => new(422, "error", "too-costly", null, "More than 1,000 patients match."),
         Trouble.NoParameters or Trouble.RequiredMissing => new(400, "error", "required", null, "A required parameter is missing."),

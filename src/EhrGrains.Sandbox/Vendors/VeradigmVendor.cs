@@ -1,3 +1,4 @@
+using EhrGrains.Sandbox.Bulk;
 using EhrGrains.Sandbox.Charts;
 using EhrGrains.Sandbox.Feeds;
 using EhrGrains.Sandbox.Searching;
@@ -89,6 +90,8 @@ internal sealed class VeradigmVendor : IVendor
                 ["Provenance"] = TypeRules.ReadOnly,
             }),
     };
+
+    public BulkRules Bulk { get; } = new() { Levels = ExportLevels.Group, Since = true, OnlyByName = ["Provenance"] };
 
     public IDialect Dialect(int seed) => new VeradigmDialect(seed);
 
