@@ -30,9 +30,9 @@ public sealed record RecordSearch
 /// <summary>Where a search over a record goes on.</summary>
 /// <param name="AfterType">The type of the last match.</param>
 /// <param name="AfterId">The id of the last match.</param>
-/// <param name="Rest">Of a sorted search: the ids that are left, in order.</param>
+/// <param name="AsOf">Of a sorted search: the time of which its order is.</param>
 [GenerateSerializer, Immutable, Alias("ehr.RecordPosition")]
-public sealed record RecordPosition([property: Id(0)] string? AfterType, [property: Id(1)] string? AfterId, [property: Id(2)] string[]? Rest);
+public sealed record RecordPosition([property: Id(0)] string? AfterType, [property: Id(1)] string? AfterId, [property: Id(3)] DateTimeOffset? AsOf);
 
 /// <summary>A resource of a record as it is now.</summary>
 /// <param name="Key">Which.</param>

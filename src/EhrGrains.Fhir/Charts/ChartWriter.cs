@@ -1,8 +1,8 @@
 using System.Buffers;
 using System.Collections.Concurrent;
 using System.Collections.Frozen;
-using System.Text;
 using System.Text.Json;
+using System.Text.Unicode;
 using Hl7.Fhir.Model;
 
 namespace EhrGrains.Fhir.Charts;
@@ -22,9 +22,12 @@ public static class ChartWriter
     {
         ArgumentNullException.ThrowIfNull(output);
         ArgumentNullException.ThrowIfNull(entry);
-        WriteText(output, $"{{\"fullUrl\":\"{gatewayBase}/{entry.Type}/{entry.Id}\",\"resource\":");
+        var around = 64 + (3 * (gatewayBase.Length + entry.Type.Length + entry.Id.Length + mode.Length));
+        Utf8.TryWrite(output.GetSpan(around), $"{{\"fullUrl\":\"{gatewayBase}/{entry.Type}/{entry.Id}\",\"resource\":", out var written);
+        output.Advance(written);
         WriteResource(output, entry, detail, elements);
-        WriteText(output, $",\"search\":{{\"mode\":\"{mode}\"}}}}");
+        Utf8.TryWrite(output.GetSpan(around), $",\"search\":{{\"mode\":\"{mode}\"}}}}", out written);
+        output.Advance(written);
     }
 
     /// <summary>Writes a resource, or the part of it that is asked for.</summary>
@@ -119,6 +122,4 @@ public static class ChartWriter
         json.WriteEndArray();
         json.WriteEndObject();
     }
-
-    private static void WriteText(IBufferWriter<byte> output, string text) => Encoding.UTF8.GetBytes(text, output);
 }

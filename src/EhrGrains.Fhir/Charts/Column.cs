@@ -41,15 +41,19 @@ internal abstract class Column
 }
 
 /// <summary>A column of one kind of values.</summary>
-internal sealed class Column<T>(Action<JsonElement, List<T>> read, int valueBytes) : Column
+/// <param name="read">Reads the values of a resource.</param>
+/// <param name="valueBytes">What a value takes, in bytes, nearly.</param>
+/// <param name="keyOf">The part of a value by which slots are looked up; null: they are not.</param>
+internal sealed class Column<T>(Action<JsonElement, List<T>> read, int valueBytes, Func<T, int>? keyOf = null) : Column
 {
     private readonly List<T> fresh = [];
     private (int Start, int Count)[] spans = [];
     private T[] values = [];
+    private ulong[]? postings;
     private int used;
     private int live;
 
-    internal override long Bytes => ((long)spans.Length * 8) + ((long)values.Length * valueBytes);
+    internal override long Bytes => ((long)spans.Length * 8) + ((long)values.Length * valueBytes) + ((postings?.Length ?? 0) * 8L);
 
     internal ReadOnlySpan<T> this[int slot] => slot < spans.Length ? values.AsSpan(spans[slot].Start, spans[slot].Count) : [];
 
@@ -81,14 +85,47 @@ internal sealed class Column<T>(Action<JsonElement, List<T>> read, int valueByte
         live += fresh.Count;
     }
 
+    /// <summary>
+    /// The slots that have a value with this key, ascending in the lower half of each number; a slot comes as often as it has one. They
+    /// are put in order when they are first asked for after a change.
+    /// </summary>
+    internal ReadOnlySpan<ulong> Having(int key)
+    {
+        postings ??= Post();
+        var first = Posting(key, 0);
+        var from = Array.BinarySearch(postings, first);
+        from = from < 0 ? ~from : from;
+        var to = Array.BinarySearch(postings, from, postings.Length - from, first | uint.MaxValue);
+        return postings.AsSpan(from, ~to - from);
+    }
+
     internal override void Clear(int slot)
     {
+        postings = null;
         if (slot < spans.Length)
         {
             live -= spans[slot].Count;
             spans[slot] = default;
         }
     }
+
+    private ulong[] Post()
+    {
+        var all = new ulong[live];
+        var next = 0;
+        for (var slot = 0; slot < spans.Length; slot++)
+        {
+            foreach (var value in this[slot])
+            {
+                all[next++] = Posting(keyOf!(value), slot);
+            }
+        }
+
+        Array.Sort(all);
+        return all;
+    }
+
+    private static ulong Posting(int key, int slot) => ((ulong)unchecked((uint)key) << 32) | (uint)slot;
 
     // Values of resources that changed are left behind; they go when half of the array is theirs.
     private void MakeRoom(int more)

@@ -44,7 +44,8 @@ internal static class ColumnKinds
                     values.Add(new TokenValue(Charts.Texts.None, texts.Add(value)));
                 }
             },
-            8);
+            8,
+            static value => value.Code);
 
         Column<T> Of<T>(int bytes, Action<JsonElement, ElementPath, List<T>> read) => new((resource, values) => ReadAll(resource, definition, read, values), bytes);
     }

@@ -5,6 +5,9 @@ internal abstract record Criterion(ColumnKey Column)
 {
     /// <summary>The test of the condition on the resources of a type, by slot.</summary>
     internal abstract Func<int, bool> On(Column column, Texts texts);
+
+    /// <summary>The slots that may pass the test, in any order; null: nothing is known without testing.</summary>
+    internal virtual HashSet<int>? Candidates(Column column, Texts texts, int countMax) => null;
 }
 
 /// <summary><c>:missing</c>: whether there is any value.</summary>
@@ -29,6 +32,31 @@ internal sealed record TokenCriterion(ColumnKey Column, IReadOnlyList<TokenWante
             .Where(w => w.Code != Texts.Unknown)
             .ToArray();
         return slot => Matches(tokens[slot], wanted) != Not;
+    }
+
+    internal override HashSet<int>? Candidates(Column column, Texts texts, int countMax)
+    {
+        if (Not || AnyOf.Any(wanted => wanted.Code is null))
+        {
+            return null;
+        }
+
+        var slots = new HashSet<int>();
+        foreach (var code in AnyOf.Select(wanted => texts.Find(wanted.Code)).Where(code => code != Texts.Unknown))
+        {
+            var having = ((Column<TokenValue>)column).Having(code);
+            if (slots.Count + having.Length > countMax)
+            {
+                return null;
+            }
+
+            foreach (var posting in having)
+            {
+                slots.Add((int)(posting & uint.MaxValue));
+            }
+        }
+
+        return slots;
     }
 
     private static bool Matches(ReadOnlySpan<TokenValue> values, TokenValue[] wanted)

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using System.Text.Json;
 
 namespace EhrGrains.Fhir.Charts;
@@ -5,7 +6,11 @@ namespace EhrGrains.Fhir.Charts;
 /// <summary>The resources of one type: each in a slot of its own, found by id through the slots in order of their ids.</summary>
 internal sealed class Shelf
 {
+    /// <summary>Orders by other keys than the id that are kept until a resource changes; more are made again.</summary>
+    private const int SortedMax = 4;
+
     private readonly List<int> order = [];
+    private readonly Dictionary<string, int[]> sorted = new(StringComparer.Ordinal);
     private readonly Stack<int> free = [];
     private readonly Dictionary<ColumnKey, Column> columns = [];
     private ChartEntry?[] slots = [];
@@ -13,12 +18,12 @@ internal sealed class Shelf
 
     internal int Count => order.Count;
 
-    internal long ColumnBytes => columns.Values.Sum(column => column.Bytes);
+    internal long ColumnBytes => columns.Values.Sum(column => column.Bytes) + sorted.Values.Sum(slots => slots.Length * 4L);
 
     internal ChartEntry this[int slot] => slots[slot]!;
 
     /// <summary>The slots in order of the ids.</summary>
-    internal IReadOnlyList<int> Order => order;
+    internal ReadOnlySpan<int> Order => CollectionsMarshal.AsSpan(order);
 
     /// <summary>Takes an entry and gives the one that it replaces.</summary>
     internal ChartEntry? Put(ChartEntry entry)
@@ -43,6 +48,7 @@ internal sealed class Shelf
         }
 
         slots[slot] = entry;
+        sorted.Clear();
         Fill(columns.Values, slot);
         return before;
     }
@@ -60,6 +66,7 @@ internal sealed class Shelf
         order.RemoveAt(place);
         slots[slot] = null;
         free.Push(slot);
+        sorted.Clear();
         foreach (var column in columns.Values)
         {
             column.Clear(slot);
@@ -105,7 +112,38 @@ internal sealed class Shelf
         return [.. keys.Select(key => columns[key])];
     }
 
-    internal void DropColumns() => columns.Clear();
+    /// <summary>Slots in the order of their ids.</summary>
+    internal int[] InOrder(HashSet<int> some)
+    {
+        var places = some.Select(slot => PlaceOf(slots[slot]!.Id)).ToArray();
+        Array.Sort(places);
+        return Array.ConvertAll(places, place => order[place]);
+    }
+
+    /// <summary>All slots in an order by other keys, which is made when it is first asked for after a change.</summary>
+    internal int[] Sorted(string by, Action<int[]> sort)
+    {
+        if (sorted.TryGetValue(by, out var known))
+        {
+            return known;
+        }
+
+        if (sorted.Count == SortedMax)
+        {
+            sorted.Clear();
+        }
+
+        var made = order.ToArray();
+        sort(made);
+        sorted.Add(by, made);
+        return made;
+    }
+
+    internal void DropColumns()
+    {
+        columns.Clear();
+        sorted.Clear();
+    }
 
     private void Fill(IReadOnlyCollection<Column> some, int slot)
     {

@@ -8,6 +8,9 @@ internal static class SortOrder
 {
     internal static ColumnKey ColumnOf(SortKey key) => new(key.Definition, Aspect.Value);
 
+    /// <summary>Names the order by some keys.</summary>
+    internal static string NameOf(IReadOnlyList<SortKey> keys) => string.Join(',', keys.Select(key => key.Descending ? '-' + key.Definition.Name : key.Definition.Name));
+
     internal static void Sort(int[] slots, IReadOnlyList<SortKey> keys, Column[] columns, Texts texts)
     {
         var comparisons = keys.Select((key, i) => By(columns[i], slots, key.Descending, texts)).ToArray();

@@ -34,6 +34,10 @@ public sealed class CallerTickets
     // By instance: what the validator remembers of a token is the caller that it found.
     private readonly ConditionalWeakTable<Caller, Minted> minted = new();
 
+    // By instance too: what this process has minted itself, and got back as the same string in a call that did not leave it, is authentic.
+    private readonly ConditionalWeakTable<string, Caller> own = new();
+    private volatile Minted? system;
+
     /// <summary>Creates the mint.</summary>
     /// <param name="key">32 bytes, the same on every silo of the cluster.</param>
     /// <param name="time">The clock that lifetimes are measured with.</param>
@@ -55,19 +59,39 @@ public sealed class CallerTickets
             return ticket.Text;
         }
 
-        ticket = new Minted(Write(caller with { ExpiresAt = now + Lifetime }), now + Lifetime);
+        ticket = Mint(caller, now);
         minted.AddOrUpdate(caller, ticket);
         return ticket.Text;
     }
 
-    /// <summary>A ticket for the cluster's own work.</summary>
-    public string MintSystem() => Write(Caller.System(time.GetUtcNow() + Lifetime));
+    /// <summary>A ticket for the cluster's own work, as long-lived as any.</summary>
+    public string MintSystem()
+    {
+        var now = time.GetUtcNow();
+        if (system is not { } ticket || ticket.ExpiresAt - now < Lifetime / 2)
+        {
+            system = ticket = Mint(Caller.System(now + Lifetime), now);
+        }
+
+        return ticket.Text;
+    }
 
     /// <summary>Reads a ticket; false when it is not one of ours or has expired.</summary>
     public bool TryRead(string? ticket, [NotNullWhen(true)] out Caller? caller)
     {
         caller = null;
-        if (ticket is null or { Length: > TextLengthMax } || !Base64Url.IsValid(ticket))
+        if (ticket is null or { Length: > TextLengthMax })
+        {
+            return false;
+        }
+
+        if (own.TryGetValue(ticket, out var known) && known.ExpiresAt > time.GetUtcNow())
+        {
+            caller = known;
+            return true;
+        }
+
+        if (!Base64Url.IsValid(ticket))
         {
             return false;
         }
@@ -106,6 +130,14 @@ public sealed class CallerTickets
     /// default: a timer, reminder or cache says so with this.
     /// </summary>
     public CallerScope EnterSystem() => new(MintSystem());
+
+    private Minted Mint(Caller caller, DateTimeOffset now)
+    {
+        var bearer = caller with { ExpiresAt = now + Lifetime };
+        var ticket = new Minted(Write(bearer), bearer.ExpiresAt);
+        own.Add(ticket.Text, bearer);
+        return ticket;
+    }
 
     private string Write(Caller caller)
     {

@@ -29,7 +29,7 @@ internal sealed partial class RecordAnswers
         else if (ChartTerms.WantedBy(read) is { Count: > 0 } wanted)
         {
             IReadOnlyList<IReadOnlyList<IndexTerm>> terms = [.. wanted.Select(any => any.Select(t => new IndexTerm(t.Parameter, t.Value)).ToArray())];
-            candidates = await directory.FindAsync(query.Tenant, search.Type, terms, cursor?.From.AfterId, CandidatesMax, cancellationToken);
+            candidates = await directory.FindAsync(query.Tenant, search.Type, terms, cursor?.From.AsOf is null ? cursor?.From.AfterId : null, CandidatesMax, cancellationToken);
         }
         else
         {
@@ -37,6 +37,7 @@ internal sealed partial class RecordAnswers
         }
 
         var full = candidates.Count == CandidatesMax;
+        candidates = await WithLastAsync(query.Tenant, candidates, cursor, cancellationToken);
         if (full && read.IsSorted)
         {
             return QueryAnswer.Refuse(
@@ -51,8 +52,14 @@ internal sealed partial class RecordAnswers
             youngest = at > youngest ? at : youngest;
         }
 
-        var position = cursor is null || cursor.From.Rest is null ? null : new ChartPosition(search.Type, null, cursor.From.Rest);
-        var found = chart.Search(read, position, _ => false);
+        var position = cursor?.From.AsOf is { } asOf ? new ChartPosition(search.Type, cursor.From.AfterId, asOf) : null;
+        var before = position is null ? [] : await BeforeAsync(query.Tenant, chart, candidates, position, cancellationToken);
+        if (position is not null && chart.Find(search.Type, position.AfterId!) is null && !before.Any(entry => entry.Id == position.AfterId))
+        {
+            return Gone();
+        }
+
+        var found = chart.Search(read, position, _ => false, before);
         var page = new RecordPage
         {
             Patient = default,
@@ -60,7 +67,7 @@ internal sealed partial class RecordAnswers
         };
         page = asked.Unknown(page) with
         {
-            Next = found.Next is { } next ? new RecordPosition(next.AfterType, next.AfterId, next.Rest?.ToArray())
+            Next = found.Next is { } next ? new RecordPosition(next.AfterType, next.AfterId, read.IsSorted ? next.AsOf ?? Later(time.GetUtcNow(), youngest) : null)
                 : full ? new RecordPosition(search.Type, candidates[^1].Id, null)
                 : null,
         };
@@ -94,6 +101,37 @@ internal sealed partial class RecordAnswers
 
         return opened;
     }
+
+    // A sorted search goes on after its last match, whether or not that would be found now.
+    private async Task<IReadOnlyList<FoundResource>> WithLastAsync(
+        TenantId tenant, IReadOnlyList<FoundResource> candidates, RecordCursor? cursor, CancellationToken cancellationToken)
+    {
+        if (cursor?.From is not { AsOf: not null, AfterType: { } type, AfterId: { } last } || candidates.Any(candidate => candidate.Id == last))
+        {
+            return candidates;
+        }
+
+        return await directory.FindAsync(tenant, new RecordKey(type, last), cancellationToken) is { } patient
+            ? [.. candidates, new FoundResource(patient, type, last)]
+            : candidates;
+    }
+
+    private async Task<List<ChartEntry>> BeforeAsync(
+        TenantId tenant, Chart chart, IReadOnlyList<FoundResource> candidates, ChartPosition from, CancellationToken cancellationToken)
+    {
+        var changed = chart.NamesChangedSince(from.AfterType!, from);
+        var before = new List<ChartEntry>();
+        foreach (var ofPatient in candidates.Where(candidate => changed.Contains(candidate.Id)).GroupBy(candidate => candidate.Patient))
+        {
+            var then = await store.ListAsOfAsync(
+                tenant, ofPatient.Key, from.AfterType!, [.. ofPatient.Select(candidate => candidate.Id)], from.AsOf!.Value, cancellationToken);
+            before.AddRange(then.Select(was => new ChartEntry(was.Resource.Type, was.Resource.Id, was.Resource.Version, was.Resource.At, was.Resource.Content)));
+        }
+
+        return before;
+    }
+
+    private static DateTimeOffset Later(DateTimeOffset one, DateTimeOffset other) => one > other ? one : other;
 
     private static QueryAnswer NeedsTerms(string type) => QueryAnswer.Refuse(
         400, "too-costly", "EHR-QRY-019",

@@ -17,14 +17,17 @@ internal sealed record RecordCursor(
     // No URL of an EHR begins so.
     private const string Mark = "record:";
 
+    // Stands for the record's id where the search names it, and is escaped anywhere else: a cursor that is short enough needs no row in the database.
+    private const char Self = '!';
+
     internal string Write() => Mark + string.Join(
         '\n',
         Patient?.Value,
         From.AfterType,
         From.AfterId,
         Total?.ToString(CultureInfo.InvariantCulture),
-        WriteQuery(Parameters),
-        From.Rest is null ? null : string.Join(',', From.Rest),
+        Patient is { } self ? WriteQuery(Parameters).Replace($"={self}", $"={Self}", StringComparison.Ordinal) : WriteQuery(Parameters),
+        From.AsOf?.UtcTicks.ToString("x", CultureInfo.InvariantCulture),
         string.Join(',', Without));
 
     internal static string WriteQuery(IEnumerable<SearchParameter> parameters) =>
@@ -38,16 +41,19 @@ internal sealed record RecordCursor(
     {
         cursor = null;
         if (!text.StartsWith(Mark, StringComparison.Ordinal)
-            || text[Mark.Length..].Split('\n') is not [var patient, var type, var id, var total, var query, var rest, var without])
+            || text[Mark.Length..].Split('\n') is not [var patient, var type, var id, var total, var query, var asOf, var without])
         {
             return false;
         }
 
         cursor = new RecordCursor(
             patient.Length == 0 ? null : PatientId.Parse(patient, null),
-            new RecordPosition(type.Length == 0 ? null : type, id.Length == 0 ? null : id, rest.Length == 0 ? null : ReadList(rest)),
+            new RecordPosition(
+                type.Length == 0 ? null : type,
+                id.Length == 0 ? null : id,
+                asOf.Length == 0 ? null : new DateTimeOffset(long.Parse(asOf, NumberStyles.HexNumber, CultureInfo.InvariantCulture), TimeSpan.Zero)),
             total.Length == 0 ? null : int.Parse(total, CultureInfo.InvariantCulture),
-            ReadQuery(query),
+            ReadQuery(query.Replace($"={Self}", $"={patient}", StringComparison.Ordinal)),
             ReadList(without));
         return true;
     }

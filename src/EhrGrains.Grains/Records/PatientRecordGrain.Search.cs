@@ -3,6 +3,8 @@ using EhrGrains.Contracts.Query;
 using EhrGrains.Contracts.Records;
 using EhrGrains.Fhir.Charts;
 using EhrGrains.Fhir.Outcomes;
+using EhrGrains.Fhir.Records;
+using EhrGrains.Storage.Records;
 
 namespace EhrGrains.Grains.Records;
 
@@ -19,19 +21,17 @@ internal sealed partial class PatientRecordGrain
         }
 
         var context = new ChartContext(await ZoneAsync(cancellationToken), time.GetUtcNow(), search.GatewayBase);
-        var from = search.From is { } position ? new ChartPosition(position.AfterType, position.AfterId, position.Rest) : null;
-        var found = search.Type is { } type
-            ? state.Chart.Search(Read(type, search.Parameters, context), from, search.MayInclude.Contains)
-            : state.Chart.Everything(ReadWindow(search.Parameters, context), search.MayInclude.Contains, from);
-        return new RecordPage
+        var from = search.From is { } position ? new ChartPosition(position.AfterType, position.AfterId, position.AsOf) : null;
+        if (search.Type is not { } type)
         {
-            Patient = Patient,
-            At = state.Head.At,
-            Matches = [.. found.Matches.Select(EntryOf)],
-            Included = [.. found.Included.Select(EntryOf)],
-            Total = found.Total,
-            Next = found.Next is { } next ? new RecordPosition(next.AfterType, next.AfterId, next.Rest?.ToArray()) : null,
-        };
+            return PageOf(state, state.Chart.Everything(ReadWindow(search.Parameters, context), search.MayInclude.Contains, from), null);
+        }
+
+        var query = Read(type, search.Parameters, context);
+        var before = query.IsSorted && from is not null ? await BeforeAsync(state, type, from, cancellationToken) : [];
+        return before is null
+            ? new RecordPage { Patient = Patient }
+            : PageOf(state, state.Chart.Search(query, from, search.MayInclude.Contains, before), query.IsSorted ? state.Head.At : null);
     }
 
     public async Task<RecordPage> ReadAsync(RecordKey resource, CancellationToken cancellationToken)
@@ -44,6 +44,34 @@ internal sealed partial class PatientRecordGrain
             Matches = state.Chart.Find(resource.Type, resource.Id) is { } entry ? [EntryOf(entry)] : [],
         };
     }
+
+    // What has changed since a sorted search began, as it was then; null when the last match is not known here any more.
+    private async Task<ChartEntry[]?> BeforeAsync(RecordState state, string type, ChartPosition from, CancellationToken cancellationToken)
+    {
+        var changed = state.Chart.NamesChangedSince(type, from);
+        if (changed.Count == 0)
+        {
+            return [];
+        }
+
+        // Those that a merge has moved here spoke of the patient whom the search now calls by this record's name.
+        var then = await store.ListAsOfAsync(Tenant, Patient, type, changed, from.AsOf!.Value, cancellationToken);
+        ChartEntry[] before = [.. then.Select(entry => EntryOf(entry.Resource, PatientLinks.Redirect(entry.Resource.Content, entry.Patient.Value, Patient.Value)))];
+        return !changed.Contains(from.AfterId!) || before.Any(entry => entry.Id == from.AfterId) ? before : null;
+    }
+
+    private static ChartEntry EntryOf(ChartResource resource, ReadOnlyMemory<byte> content) =>
+        new(resource.Type, resource.Id, resource.Version, resource.At, content);
+
+    private RecordPage PageOf(RecordState state, ChartPage found, DateTimeOffset? asOf) => new()
+    {
+        Patient = Patient,
+        At = state.Head.At,
+        Matches = [.. found.Matches.Select(EntryOf)],
+        Included = [.. found.Included.Select(EntryOf)],
+        Total = found.Total,
+        Next = found.Next is { } next ? new RecordPosition(next.AfterType, next.AfterId, next.AsOf ?? asOf) : null,
+    };
 
     private RecordPage? Elsewhere(RecordState state) =>
         state.Head.Version == 0 ? new RecordPage { Patient = Patient }

@@ -1,3 +1,4 @@
+using System.Data.Common;
 using System.Globalization;
 using EhrGrains.Contracts.Records;
 using EhrGrains.Contracts.Tenants;
@@ -16,6 +17,11 @@ public sealed record FoundResource(PatientId Patient, string Type, string Id);
 public sealed class RecordStore
 {
     internal const string TermPurpose = "record_index";
+
+    /// <summary>Ids that one statement names.</summary>
+    private const int AsOfIdsMax = 200;
+
+    private const string Whose = "tenant_id = $1 AND patient IN (SELECT $2 UNION SELECT patient FROM record_heads WHERE tenant_id = $1 AND merged_into = $2)";
 
     private readonly Database database;
     private readonly KeyRing keys;
@@ -115,6 +121,47 @@ public sealed class RecordStore
         TenantId tenant, PatientId patient, RecordKey resource, int countMax, CancellationToken cancellationToken) =>
         await ReadVersionsAsync(tenant, patient, resource, null, countMax, cancellationToken);
 
+    /// <summary>Resources of one type as they were at a time, with the record that they were in; without those that had no content then.</summary>
+    /// <param name="tenant">The tenant.</param>
+    /// <param name="patient">The record; those that were merged into it count.</param>
+    /// <param name="type">The resource type.</param>
+    /// <param name="ids">Which.</param>
+    /// <param name="at">The time.</param>
+    /// <param name="cancellationToken">Ends the read.</param>
+    public async Task<IReadOnlyList<(PatientId Patient, ChartResource Resource)>> ListAsOfAsync(
+        TenantId tenant, PatientId patient, string type, IReadOnlyCollection<string> ids, DateTimeOffset at, CancellationToken cancellationToken)
+    {
+        var rows = new Dictionary<string, (PatientId Patient, ChartResource Row)>(StringComparer.Ordinal);
+        foreach (var some in ids.Chunk(AsOfIdsMax))
+        {
+            var last = 3 + some.Length;
+            var which = $"{Whose} AND type = $3 AND at_us <= ${last + 1} AND id IN ({string.Join(", ", Enumerable.Range(4, some.Length).Select(n => $"${n}"))})";
+            var read = Of(
+                $"""
+                SELECT {RecordRows.VersionColumns}, patient, length FROM record_resources WHERE {which}
+                UNION ALL SELECT {RecordRows.VersionColumns}, patient, length FROM record_versions WHERE {which}
+                ORDER BY at_us, version, length
+                """,
+                tenant,
+                patient).With(type);
+            Array.ForEach(some, id => read.With(id));
+
+            // Of each the last one stays; the place that a moved resource left has one of the same number, without content.
+            foreach (var (whose, row) in await database.ReadAsync(TenantScope.Of(tenant), read.With(at.ToMicroseconds()), ReadOwned, cancellationToken))
+            {
+                rows[row.Id] = (whose, row);
+            }
+        }
+
+        var opened = new List<(PatientId, ChartResource)>(rows.Count);
+        foreach (var (whose, row) in rows.Values.Where(found => !found.Row.Content.IsEmpty))
+        {
+            opened.Add((whose, await RecordRows.OpenAsync(keys, tenant, whose, row, cancellationToken)));
+        }
+
+        return opened;
+    }
+
     /// <summary>One version of a resource, wherever it was then; null: there is none.</summary>
     public async Task<ChartResource?> ReadVersionAsync(
         TenantId tenant, PatientId patient, RecordKey resource, int version, CancellationToken cancellationToken)
@@ -184,7 +231,6 @@ public sealed class RecordStore
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(countMax, 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(countMax, 1000);
-        const string Whose = "tenant_id = $1 AND patient IN (SELECT $2 UNION SELECT patient FROM record_heads WHERE tenant_id = $1 AND merged_into = $2)";
         var which = (resource is null ? "" : " AND type = $4 AND id = $5") + (version is null ? "" : " AND version = $6");
         var read = Of(
             $"""
@@ -208,7 +254,7 @@ public sealed class RecordStore
         var rows = await database.ReadAsync(
             TenantScope.Of(tenant),
             Versions(RecordRows.VersionColumns, tenant, patient, resource, version, countMax),
-            r => (Patient: PatientId.Parse(r.GetString(7), null), Row: RecordRows.ReadVersion(r)),
+            ReadOwned,
             cancellationToken);
         var opened = new List<ChartResource>(rows.Count);
         foreach (var (whose, row) in rows)
@@ -218,6 +264,8 @@ public sealed class RecordStore
 
         return opened;
     }
+
+    private static (PatientId Patient, ChartResource Row) ReadOwned(DbDataReader r) => (PatientId.Parse(r.GetString(7), null), RecordRows.ReadVersion(r));
 
     private async Task<IReadOnlyList<ChartResource>> OpenAsync(
         TenantId tenant, PatientId patient, IEnumerable<ChartResource> rows, CancellationToken cancellationToken)

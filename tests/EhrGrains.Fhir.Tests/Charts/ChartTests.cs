@@ -47,6 +47,56 @@ public sealed class ChartTests
     }
 
     [Fact]
+    public void A_sorted_walk_keeps_the_order_that_there_was_when_it_began()
+    {
+        // Between two pages resources come, change and go. Each that was there is given once, in the old order, as it is now.
+        var change = Gen.Select(Gen.Int[0, 12], Gen.Int[0, 5], Gen.Int[0, 3], (id, day, kind) => (id, day, kind));
+        Gen.Select(change.Array[1, 10], change.Array[3].Array[8]).Sample(
+            (first, later) =>
+            {
+                var (chart, before, at) = (new Chart(TimeZoneInfo.Utc), new Dictionary<string, ChartEntry>(StringComparer.Ordinal), DateTimeOffset.UnixEpoch);
+                foreach (var (id, day, _) in first)
+                {
+                    var entry = Observation($"o{id}", "a", Days[day], id) with { LastUpdated = at = at.AddSeconds(1) };
+                    chart.Put(before[entry.Id] = entry);
+                }
+
+                var query = SearchTests.Read("Observation", new("_sort", "-date"), new("_count", "2"), new("code", "urn:c|a"));
+                var order = SearchTests.Find(SearchTests.ChartOf(before.Values), "Observation", new("_sort", "-date"), new("code", "urn:c|a"));
+                var (place, began) = (0, at);
+                var page = chart.Search(query, null, _ => true);
+                for (var turn = 0; ; turn++)
+                {
+                    page.Matches.ShouldAllBe(match => ReferenceEquals(match, chart.Find("Observation", match.Id)));
+                    var expected = order.Skip(place).Where(id => chart.Find("Observation", id) is not null).Take(2).ToArray();
+                    page.Matches.Select(match => match.Id).ShouldBe(expected);
+                    if (page.Next is not { } next)
+                    {
+                        order.Skip(place).Count(id => chart.Find("Observation", id) is not null).ShouldBe(expected.Length);
+                        break;
+                    }
+
+                    place = order.ToList().IndexOf(expected[^1]) + 1;
+                    foreach (var (id, day, kind) in later[turn % later.Length])
+                    {
+                        if (kind == 0)
+                        {
+                            chart.Remove("Observation", $"o{id}");
+                        }
+                        else if (kind == 1)
+                        {
+                            chart.Put(Observation($"o{id}", "b", Days[day], id) with { LastUpdated = at = at.AddSeconds(1) });
+                        }
+                    }
+
+                    next = next with { AsOf = began };
+                    page = chart.Search(query, next, _ => true, [.. chart.NamesChangedSince("Observation", next).Where(before.ContainsKey).Select(id => before[id])]);
+                }
+            },
+            iter: 500);
+    }
+
+    [Fact]
     public void A_resident_chart_takes_at_most_half_as_much_again_as_its_JSON()
     {
         var entries = SyntheaChart.Read(SyntheaChart.Files().First());
