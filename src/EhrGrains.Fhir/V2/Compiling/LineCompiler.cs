@@ -9,13 +9,18 @@ internal sealed class LineCompiler(
     Func<string, string, string?, MapPlan?> findMap,
     Dictionary<string, CodeTable> tables,
     Func<string, int> segmentSlot,
-    Dictionary<string, (int Slot, FhirType Type)> resources)
+    Dictionary<string, (int Slot, FhirType Type)> resources,
+    CodeSystemNames systems)
 {
     private const string ExtensionBase = "http://hl7.org/fhir/StructureDefinition/";
+
+    // The segment whose map is being compiled; -1 for a data type's.
+    private int ownSlot;
 
     internal void Compile(MapPlan plan)
     {
         var rule = plan.Rule;
+        ownSlot = plan.ResourceSlot < 0 ? -1 : segmentSlot(rule.Source);
         plan.When = Condition(rule.Place, rule.When);
         plan.Keys = [.. rule.Keys.Select(key => key.Parts.Select(part => Sources(key.Place, part)).ToArray())];
         plan.Ignores = [.. rule.Ignores.Select(ignore => new IgnorePlan(ignore.Place, Sources(ignore.Place, ignore.Sources), ignore.Reason))];
@@ -67,10 +72,35 @@ internal sealed class LineCompiler(
             When = Condition(rule.Place, rule.When),
             Block = rule.Block is { } block ? Lines(block, path.Type, path.Text) : null,
             Element = string.Join('.', path.Steps.Select(step => step.Element.Name)),
+            IsExtension = path.Steps.Any(step => step.Url is not null),
+            Constant = sources is [{ IsConstant: true }] && !path.Type.IsPrimitive ? ConstantOf(sources[0].Texts[0]) : default,
+            NeedsField = NeedsField(sources),
+            NeedsPart = NeedsPart(sources),
         };
         Check(rule, line);
         return line;
     }
+
+    // "code|system|display|text"; without a code it is words only.
+    private (CodeEntry? Code, string? Words) ConstantOf(string text)
+    {
+        var parts = text.Split('|');
+        var system = parts.Length > 1 && parts[1].Length > 0 ? systems.Expand(parts[1]) : null;
+        return (parts[0].Length > 0 ? new CodeEntry(parts[0], parts.Length > 2 ? parts[2] : null, system) : null, parts.Length > 3 ? parts[3] : null);
+    }
+
+    private int NeedsField(SourcePlan[] sources) => sources switch
+    {
+        [{ Kind: SourceKind.Field } own] => own.Slot == ownSlot ? own.Field : 0,
+        [{ Kind: SourceKind.Text } text] => text.Holes.FirstOrDefault(hole => hole.Kind == SourceKind.Field && hole.Slot == ownSlot)?.Field ?? 0,
+        _ => 0,
+    };
+
+    private static int NeedsPart(SourcePlan[] sources) => sources switch
+    {
+        [{ Kind: SourceKind.Text } text] => text.Holes.Where(hole => hole.Kind == SourceKind.Part).Select(hole => hole.Component).DefaultIfEmpty().Max(),
+        _ => sources.All(source => source.Kind == SourceKind.Part) ? sources.Min(source => source.Component) : 0,
+    };
 
     private (MapPlan? Map, bool Refers) MapOf(LineRule rule, FhirType type)
     {

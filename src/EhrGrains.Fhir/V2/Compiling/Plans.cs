@@ -8,6 +8,7 @@ namespace EhrGrains.Fhir.V2.Compiling;
 internal sealed record RulePlan(
     FrozenDictionary<string, int> SegmentSlots,
     string[] SegmentNames,
+    int PatientSlot,
     int ResourceSlots,
     MapPlan[][] BySegment,
     FrozenDictionary<string, IgnoreSegmentRule> IgnoredSegments,
@@ -90,7 +91,16 @@ internal sealed class LinePlan
     /// <summary>The path for people, from the element that is being filled on.</summary>
     internal required string Element { get; init; }
 
-    internal bool IsExtension => Path.Any(step => step.Url is not null);
+    internal required bool IsExtension { get; init; }
+
+    /// <summary>The code and words that a constant means, for a Coding or CodeableConcept.</summary>
+    internal (CodeEntry? Code, string? Words) Constant { get; init; }
+
+    /// <summary>The field of the map's own segment without which the line has nothing to say; 0: there is no such field.</summary>
+    internal int NeedsField { get; init; }
+
+    /// <summary>The component of the current value, or an earlier one, without which the line has nothing to say; 0: there is none.</summary>
+    internal int NeedsPart { get; init; }
 }
 
 /// <summary>A step of a path.</summary>

@@ -23,7 +23,7 @@ internal sealed class RuleCompiler
         this.rules = rules;
         this.faults = faults;
         systems = new CodeSystemNames(rules.Systems);
-        lines = new LineCompiler(faults, FindMap, tables, SegmentSlot, resources);
+        lines = new LineCompiler(faults, FindMap, tables, SegmentSlot, resources, systems);
     }
 
     /// <summary>Compiles; what is wrong is added to <paramref name="faults"/>.</summary>
@@ -48,6 +48,7 @@ internal sealed class RuleCompiler
             lines.Compile(plan);
         }
 
+        SegmentSlot("PID");
         var slots = segmentSlots.ToFrozenDictionary(StringComparer.Ordinal);
         var plans = new MapPlan[slots.Count][];
         foreach (var (segment, slot) in slots)
@@ -56,7 +57,7 @@ internal sealed class RuleCompiler
         }
 
         return new RulePlan(
-            slots, [.. slots.OrderBy(pair => pair.Value).Select(pair => pair.Key)], resources.Count, plans,
+            slots, [.. slots.OrderBy(pair => pair.Value).Select(pair => pair.Key)], SegmentSlot("PID"), resources.Count, plans,
             rules.Ignored.GroupBy(rule => rule.Segment).ToFrozenDictionary(group => group.Key, group => group.Last(), StringComparer.Ordinal),
             systems);
     }

@@ -48,7 +48,24 @@ internal sealed class Ledger : IDisposable
 
     internal void Note(Use use) => uses?.Add(use);
 
-    internal bool IsTaken(int at) => (taken[at / WordBits] >> (at % WordBits) & 1) != 0;
+    /// <summary>Whether all of these bytes are taken.</summary>
+    internal bool IsTaken(int start, int length)
+    {
+        for (var at = start; at < start + length;)
+        {
+            var bit = at % WordBits;
+            var count = Math.Min(WordBits - bit, start + length - at);
+            var wanted = (count == WordBits ? ulong.MaxValue : (1UL << count) - 1) << bit;
+            if ((taken[at / WordBits] & wanted) != wanted)
+            {
+                return false;
+            }
+
+            at += count;
+        }
+
+        return true;
+    }
 
     /// <summary>Where a value begins, from the first byte of the message on. Both are views of the same bytes.</summary>
     internal static int OffsetOf(Hl7Segment first, ReadOnlySpan<byte> value) =>

@@ -34,6 +34,7 @@ internal sealed partial class MappingRun
                 }
                 else if (source.Kind == SourceKind.Part)
                 {
+                    to = Math.Min(to, PartCount(frame.Value, frame.Depth));
                     for (var part = source.Component; part <= to; part++)
                     {
                         Take(Part(frame.Value, frame.Depth, part, source.Subcomponent), ignore.Place, ignore.Reason, PartOutcome.Ignored);
@@ -41,6 +42,7 @@ internal sealed partial class MappingRun
                 }
                 else if (source.Slot == slots[frame.Position])
                 {
+                    to = Math.Min(to, frame.Segment.FieldCount);
                     for (var field = source.Field; field <= to; field++)
                     {
                         TakeRepetitions(frame.Segment[field], source, ignore);
@@ -101,6 +103,11 @@ internal sealed partial class MappingRun
         {
             foreach (var repetition in segment[field].Repetitions)
             {
+                if (IsTaken(repetition))
+                {
+                    continue;
+                }
+
                 var component = 0;
                 foreach (var part in repetition.Components)
                 {
@@ -111,11 +118,13 @@ internal sealed partial class MappingRun
         }
     }
 
+    private bool IsTaken(Hl7Value value) => value.IsEmpty || ledger.IsTaken(Ledger.OffsetOf(message.Segment(0), value.Raw), value.Raw.Length);
+
     private void FindUntaken(int position, int field, int component, Hl7Value part)
     {
         foreach (var leaf in part.Subcomponents)
         {
-            if (!leaf.IsEmpty && !ledger.IsTaken(Ledger.OffsetOf(message.Segment(0), leaf.Raw)))
+            if (!IsTaken(leaf))
             {
                 var whole = message.Segment(position)[field];
                 var location = whole.RepetitionCount <= 1 && whole.Raw.Length == part.Raw.Length ? $"{ids[position]}-{field}" : $"{ids[position]}-{field}.{component}";

@@ -26,19 +26,14 @@ internal sealed partial class MappingRun
         }
     }
 
-    /// <summary><c>code|system|display|text</c>; without a code it is words only.</summary>
-    private void SetConstant(Node node, string[] parts)
+    private void SetConstant(Node node, CodeEntry? code, string? words)
     {
-        var system = parts.Length > 1 && parts[1].Length > 0 ? plan.Systems.Expand(parts[1]) : null;
-        if (parts[0].Length > 0)
+        if (code is not null)
         {
-            SetCode(node, new CodeEntry(parts[0], parts.Length > 2 ? parts[2] : null, system), isConstant: true);
+            SetCode(node, code, isConstant: true);
         }
 
-        if (parts.Length > 3)
-        {
-            Set(node, "text", parts[3], isConstant: true);
-        }
+        Set(node, "text", words, isConstant: true);
     }
 
     private void AddCoding(Node concept, CodeEntry entry, bool isConstant = false)

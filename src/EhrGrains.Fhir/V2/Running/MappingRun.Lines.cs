@@ -9,11 +9,24 @@ internal sealed partial class MappingRun
 {
     private void RunLines(LinePlan[] lines, scoped ref Frame frame)
     {
+        // What a line looks for is mostly not there: that is seen before anything else, unless each line has to give account.
+        var parts = steps is null ? PartCount(frame.Value, frame.Depth) : int.MaxValue;
         foreach (var line in lines)
         {
-            RunLine(line, ref frame);
+            if (line.NeedsPart <= parts
+                && (steps is not null || line.NeedsField == 0 || line.NeedsField == frame.Field || !frame.Segment[line.NeedsField].IsEmpty))
+            {
+                RunLine(line, ref frame);
+            }
         }
     }
+
+    private int PartCount(Hl7Value value, int depth) => depth switch
+    {
+        0 => value.Raw.Count(message.Delimiters.Component) + 1,
+        1 => value.Raw.Count(message.Delimiters.Subcomponent) + 1,
+        _ => 1,
+    };
 
     private void RunLine(LinePlan line, scoped ref Frame frame)
     {

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.InteropServices;
 using System.Text;
 using EhrGrains.Fhir.V2.Compiling;
 
@@ -13,21 +14,28 @@ internal sealed partial class MappingRun
         var patient = isSegment ? PatientOf(frame.Position) : frame.Resource.Patient;
         var id = isSegment && map.Target.Name == "Patient" && ids[frame.Position] == "PID"
             ? context.Patients[patient]
-            : context.Identity.IdOf(map.Target.Name, KeyOf(map, frame) ?? DefaultKey(isSegment, frame));
+            : IdOf(map.Target.Name, KeyOf(map, frame) ?? DefaultKey(isSegment, frame));
         var made = new MadeResource(map, pool.Take(null, map.Target, null, null, 0), id, frame.Position, patient);
         resources.Add(made);
         return made;
     }
 
+    // A message speaks of one place or person several times: its id is made once.
+    private string IdOf(string type, string key)
+    {
+        ref var id = ref CollectionsMarshal.GetValueRefOrAddDefault(madeIds, (type, key), out _);
+        return id ??= context.Identity.IdOf(type, key);
+    }
+
     private int PatientOf(int position)
     {
-        if (MessageSegments.Contains(ids[position]) || !plan.SegmentSlots.TryGetValue("PID", out var pid))
+        if (MessageSegments.Contains(ids[position]))
         {
             return -1;
         }
 
-        var found = FindSegment(pid, position);
-        return found < 0 ? -1 : bySlot[pid].BinarySearch(found);
+        var found = FindSegment(plan.PatientSlot, position);
+        return found < 0 ? -1 : bySlot[plan.PatientSlot].BinarySearch(found);
     }
 
     private string? KeyOf(MapPlan map, scoped in Frame frame)

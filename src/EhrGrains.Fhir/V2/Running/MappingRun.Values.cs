@@ -271,7 +271,7 @@ internal sealed partial class MappingRun
 
         if (node.Type.IsPrimitive)
         {
-            node.Text = line.By is null ? Primitives.Check(text, node.Type, node.Element, out _) : text;
+            node.Text = source.Holes.Length == 0 || line.By is not null ? text : Primitives.Check(text, node.Type, node.Element, out _);
             if (node.Text is null)
             {
                 Step(line, frame, RuleFinding.Refused);
@@ -280,7 +280,7 @@ internal sealed partial class MappingRun
         }
         else
         {
-            SetConstant(node, text.Split('|'));
+            SetConstant(node, line.Constant.Code, line.Constant.Words);
         }
 
         if (source.Holes.Length > 0)

@@ -24,6 +24,7 @@ internal sealed partial class MappingRun : IDisposable
     private readonly List<MappingException> exceptions = [];
     private readonly HashSet<(string, string)> said = [];
     private readonly Dictionary<(int Patient, string Type, string Id), MadeResource> byId = [];
+    private readonly Dictionary<(string Type, string Key), string> madeIds = [];
     private RulePlan plan = null!;
     private ConversionTables tables = null!;
     private Hl7Message message = null!;
@@ -117,6 +118,7 @@ internal sealed partial class MappingRun : IDisposable
         exceptions.Clear();
         said.Clear();
         byId.Clear();
+        madeIds.Clear();
         scopes.AsSpan(0, count).Clear();
         foreach (var list in bySlot)
         {

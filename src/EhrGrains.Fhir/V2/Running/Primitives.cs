@@ -11,7 +11,9 @@ namespace EhrGrains.Fhir.V2.Running;
 internal static class Primitives
 {
     private const int IdLengthMax = 64;
-    private static readonly SearchValues<char> NotInUris = SearchValues.Create("\"<>\\^`{|}");
+    private static readonly char[] Blank = [.. Enumerable.Range(0, char.MaxValue + 1).Select(c => (char)c).Where(char.IsWhiteSpace)];
+    private static readonly SearchValues<char> NotInUris = SearchValues.Create([.. "\"<>\\^`{|}", .. Blank]);
+    private static readonly SearchValues<char> BlankButSpace = SearchValues.Create([.. Blank.Where(c => c != ' ')]);
 
     /// <summary>The text of a value as a primitive; null with the kind of exception when it is none.</summary>
     internal static string? TextOf(Hl7Value value, FhirType type, FhirElement? element, TimeZoneInfo zone, out string wrong)
@@ -87,7 +89,7 @@ internal static class Primitives
 
     // R4 §2.24.0.1, uri; what RFC 3986 §2 has no place for is no URI, and an address on the web has a host.
     private static bool IsUri(string text) =>
-        text.Length > 0 && !text.Any(char.IsWhiteSpace) && !text.AsSpan().ContainsAny(NotInUris)
+        text.Length > 0 && !text.AsSpan().ContainsAny(NotInUris)
         && (!text.StartsWith("http", StringComparison.OrdinalIgnoreCase) || !text.Contains("://", StringComparison.Ordinal) || Uri.TryCreate(text, UriKind.Absolute, out _));
 
     private static string? BooleanOf(string text) => text switch
@@ -106,7 +108,7 @@ internal static class Primitives
     private static string Blanks(string text)
     {
         text = text.Trim();
-        return text.Any(c => char.IsWhiteSpace(c) && c != ' ') || text.Contains("  ", StringComparison.Ordinal)
+        return text.AsSpan().ContainsAny(BlankButSpace) || text.Contains("  ", StringComparison.Ordinal)
             ? string.Join(' ', text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries))
             : text;
     }
@@ -115,7 +117,7 @@ internal static class Primitives
     private static string Clean(string text)
     {
         var trimmed = text.Trim();
-        return trimmed.Any(c => c < ' ' && c is not ('\t' or '\n' or '\r'))
+        return trimmed.AsSpan().ContainsAnyInRange('\0', '\u001F')
             ? string.Concat(trimmed.Where(c => c >= ' ' || c is '\t' or '\n' or '\r')).Trim()
             : trimmed;
     }
