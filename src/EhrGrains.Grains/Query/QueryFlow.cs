@@ -223,6 +223,13 @@ internal sealed partial class QueryFlow(
                 502, [.. outcomes, new OutcomeIssue("error", "exception", $"The hospital answered with something else than a {read.Type}.", "EHR-QRY-011")]);
         }
 
+        if (found.Id != read.Id)
+        {
+            // Someone's data under another's id is worse than none.
+            return QueryAnswer.Refuse(
+                502, "exception", "EHR-QRY-027", $"The hospital answered with another {read.Type} than was asked for. Nothing of it is shown. Ask the hospital.");
+        }
+
         await SaveAliasesAsync(query.Tenant, found.Aliases, cancellationToken);
         await LinkAsync(query, read.Type, content, cancellationToken);
         return new QueryAnswer

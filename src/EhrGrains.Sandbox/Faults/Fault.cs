@@ -65,6 +65,57 @@ internal enum FaultKind
 
     /// <summary>Another patient's resource comes along, or instead.</summary>
     OtherPatient,
+
+    /// <summary>The status <see cref="Fault.Status"/>: without a body below 400, with an HTML page from there on.</summary>
+    Status,
+
+    /// <summary>307 to where the request was sent, again and again.</summary>
+    RedirectLoop,
+
+    /// <summary>The connection is closed before an answer.</summary>
+    Hangup,
+
+    /// <summary>Content-Length says more than comes.</summary>
+    WrongLength,
+
+    /// <summary>More headers than anyone needs: 100 kB.</summary>
+    HeaderFlood,
+
+    /// <summary>The date of the answer is a year ago.</summary>
+    ClockBack,
+
+    /// <summary>A small body that is <see cref="Fault.Bytes"/> when it is unpacked, though nobody asked for it packed.</summary>
+    GzipBomb,
+
+    /// <summary>UTF-8 is said, ISO 8859-1 is sent.</summary>
+    WrongCharset,
+
+    /// <summary>A byte order mark before the JSON.</summary>
+    ByteOrderMark,
+
+    /// <summary>The first members come twice, the first time with something else.</summary>
+    DuplicateKeys,
+
+    /// <summary>100,000 arrays in each other.</summary>
+    DeepJson,
+
+    /// <summary>A resource of another type than asked for.</summary>
+    WrongType,
+
+    /// <summary>Versions and times of change go back to before everything.</summary>
+    OlderVersion,
+
+    /// <summary>Each page shows the first one's entries.</summary>
+    RepeatedPage,
+
+    /// <summary>The entries of a page come in reverse.</summary>
+    ShuffledPage,
+
+    /// <summary>The count of all is less than what is shown.</summary>
+    ShrinkingTotal,
+
+    /// <summary>There is no count of all.</summary>
+    MissingTotal,
 }
 
 /// <summary>One misbehaviour and when it happens.</summary>
@@ -92,7 +143,10 @@ internal sealed record Fault
     /// <summary>For a slow body. Default 100.</summary>
     public int BytesPerSecond { get; init; } = 100;
 
-    /// <summary>For an oversized body. Default 200 MB.</summary>
+    /// <summary>For <see cref="FaultKind.Status"/>: 204, 304, or 400 to 599. Default 500.</summary>
+    public int Status { get; init; } = 500;
+
+    /// <summary>For an oversized body or a packed one. Default 200 MB.</summary>
     public long Bytes { get; init; } = 200_000_000;
 
     /// <summary>For a redirect or a foreign <c>next</c>: the other origin.</summary>
@@ -121,6 +175,11 @@ internal sealed record Fault
             if (Bytes is < 0 or > 10_000_000_000)
             {
                 yield return "bytes: 0 to 10,000,000,000.";
+            }
+
+            if (Status is not (204 or 304 or (>= 400 and <= 599)))
+            {
+                yield return "status: 204, 304, or 400 to 599.";
             }
 
             if (!Uri.TryCreate(Url, UriKind.Absolute, out _))

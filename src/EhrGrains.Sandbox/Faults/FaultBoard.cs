@@ -11,6 +11,7 @@ internal sealed class FaultBoard
 
     private readonly Lock gate = new();
     private volatile Setting[] settings = [];
+    private volatile HostileMode? hostile;
 
     /// <summary>The faults that will still happen, with the times that they have left.</summary>
     public IReadOnlyList<Fault> Current
@@ -32,9 +33,21 @@ internal sealed class FaultBoard
         }
     }
 
+    /// <summary>Misbehaves at random as well; null: no more.</summary>
+    public HostileMode? Hostile
+    {
+        get => hostile;
+        set => hostile = value;
+    }
+
     /// <summary>The faults that this request meets; counts it against their number of times.</summary>
     public FaultSet Take(Operation operation, string path)
     {
+        if (hostile?.Draw(operation) is { } drawn)
+        {
+            return new FaultSet([drawn]);
+        }
+
         if (settings.Length == 0)
         {
             return FaultSet.None;
@@ -65,6 +78,8 @@ internal sealed class FaultBoard
 internal sealed class FaultSet(Fault[] faults)
 {
     public static readonly FaultSet None = new([]);
+
+    public IReadOnlyList<Fault> All => faults;
 
     public bool IsEmpty => faults.Length == 0;
 

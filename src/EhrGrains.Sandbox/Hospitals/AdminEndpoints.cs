@@ -27,6 +27,13 @@ internal static class AdminEndpoints
             Of(context)!.Faults.Set([]);
             return Results.NoContent();
         });
+        admin.MapGet("/hostile", () => Results.Json(HostileMode.Names, JsonText.Admin));
+        admin.MapPut("/hostile", (Delegate)PutHostileAsync);
+        admin.MapDelete("/hostile", (HttpContext context) =>
+        {
+            Of(context)!.Faults.Hostile = null;
+            return Results.NoContent();
+        });
         admin.MapGet("/counters", (HttpContext context) => Results.Json(Of(context)!.Counters.Read(), JsonText.Admin));
         admin.MapDelete("/counters", (HttpContext context) =>
         {
@@ -88,6 +95,18 @@ internal static class AdminEndpoints
 
         hospital.Faults.Set([.. list.Faults.Where(fault => fault.Kind != FaultKind.TokenRevoked)]);
         return Faults(hospital);
+    }
+
+    private static async Task<IResult> PutHostileAsync(HttpContext context)
+    {
+        var (settings, problem) = await ReadAsync<HostileSettings>(context);
+        if (settings is null || HostileMode.Problems(settings).Any())
+        {
+            return Problem(settings is null ? problem! : string.Join(' ', HostileMode.Problems(settings)));
+        }
+
+        Of(context)!.Faults.Hostile = new HostileMode(settings);
+        return Results.NoContent();
     }
 
     private static async Task<IResult> PutClientAsync(HttpContext context)

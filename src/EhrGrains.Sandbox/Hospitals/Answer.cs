@@ -55,7 +55,7 @@ internal sealed class Answer
 
     public async Task SendAsync(HttpContext context, FaultSet faults, TimeProvider time)
     {
-        var bytesPadding = faults.IsEmpty ? 0L : Spoil(faults);
+        var bytesPadding = faults.IsEmpty ? 0L : Spoil(faults, time);
         var response = context.Response;
         response.StatusCode = Status;
         foreach (var (name, value) in Headers)
@@ -69,7 +69,7 @@ internal sealed class Answer
         }
 
         response.ContentType = ContentType;
-        response.ContentLength = Length + bytesPadding;
+        response.ContentLength = Length + bytesPadding + (faults.Has(FaultKind.WrongLength) ? 1000 : 0);
         if (faults.Has(FaultKind.ResetBody))
         {
             await SendHalfAndResetAsync(context);
@@ -128,23 +128,36 @@ internal sealed class Answer
     }
 
     // Makes the body what the faults want and returns how much white space comes after it.
-    private long Spoil(FaultSet faults)
+    private long Spoil(FaultSet faults, TimeProvider time)
     {
-        if (faults.Has(FaultKind.TruncatedBody))
+        if (parts.Count > 0)
         {
-            var body = Whole();
+            var body = Spoiling.Spoil(Whole(), faults);
             parts.Clear();
-            parts.Add(body.AsMemory(0, body.Length / 2));
-        }
-
-        if (faults.Has(FaultKind.InvalidJson) && parts.Count > 0)
-        {
-            parts.Insert(0, "{\"resourceType\":,"u8.ToArray());
+            parts.Add(body);
         }
 
         if (faults.Has(FaultKind.WrongContentType))
         {
             ContentType = "text/plain";
+        }
+
+        if (faults.Has(FaultKind.GzipBomb))
+        {
+            With("Content-Encoding", "gzip");
+        }
+
+        if (faults.Has(FaultKind.ClockBack))
+        {
+            With("Date", time.GetUtcNow().AddYears(-1).ToString("r", CultureInfo.InvariantCulture));
+        }
+
+        if (faults.Has(FaultKind.HeaderFlood))
+        {
+            for (var i = 0; i < 25; i++)
+            {
+                With(string.Create(CultureInfo.InvariantCulture, $"X-Flood-{i}"), new string('x', 4000));
+            }
         }
 
         return faults.TryGet(FaultKind.OversizedBody, out var oversized) ? oversized.Bytes : 0;

@@ -10,6 +10,8 @@ namespace EhrGrains.Sandbox.Hospitals;
 /// <summary>A hospital's FHIR server and token endpoint over HTTP.</summary>
 internal sealed class FhirEndpoints(Hospital hospital)
 {
+    private static readonly byte[] Page = "<!DOCTYPE html><html><body><h1>Scheduled maintenance</h1></body></html>"u8.ToArray();
+
     private static readonly byte[] NoXml = """
         <OperationOutcome xmlns="http://hl7.org/fhir"><issue><severity value="fatal"/><code value="not-supported"/>
         <diagnostics value="The default format is XML, which this server does not write. Ask for application/fhir+json."/>
@@ -156,6 +158,12 @@ internal sealed class FhirEndpoints(Hospital hospital)
         try
         {
             var faults = hospital.Faults.Take(operation, PathOf(context));
+            if (faults.Has(FaultKind.Hangup))
+            {
+                context.Abort();
+                return;
+            }
+
             if (faults.TryGet(FaultKind.Delay, out var delay))
             {
                 await Task.Delay(TimeSpan.FromMilliseconds(delay.Milliseconds), hospital.Time, context.RequestAborted);
@@ -218,9 +226,17 @@ internal sealed class FhirEndpoints(Hospital hospital)
             return new Answer(307).With("Location", fault.Url.TrimEnd('/') + context.Request.Path + context.Request.QueryString);
         }
 
-        return faults.Has(FaultKind.Html)
-            ? new Answer(200, "text/html", "<!DOCTYPE html><html><body><h1>Scheduled maintenance</h1></body></html>"u8.ToArray())
-            : null;
+        if (faults.Has(FaultKind.RedirectLoop))
+        {
+            return new Answer(307).With("Location", hospital.Origin + context.Request.Path + context.Request.QueryString);
+        }
+
+        if (faults.TryGet(FaultKind.Status, out fault))
+        {
+            return fault.Status < 400 ? new Answer(fault.Status) : new Answer(fault.Status, "text/html", Page);
+        }
+
+        return faults.Has(FaultKind.Html) ? new Answer(200, "text/html", Page) : null;
     }
 
     private Answer Refuse(Trouble trouble, Fault fault)

@@ -74,7 +74,12 @@ internal sealed class SearchAnswers(
 
         var start = !first && rules.RepeatsLastOfPage ? place.Offset - 1 : place.Offset;
         var end = Math.Min(matches.Length, place.Offset + count);
-        var shown = matches.AsSpan(start..end).ToArray();
+        var shown = faults.Has(FaultKind.RepeatedPage) ? matches[..(end - start)] : matches[start..end];
+        if (faults.Has(FaultKind.ShuffledPage))
+        {
+            Array.Reverse(shown);
+        }
+
         if (plan.After.Count > 0)
         {
             shown = Array.FindAll(shown, resource => SearchPlan.Holds(plan.After, resource));
@@ -114,9 +119,9 @@ internal sealed class SearchAnswers(
             writer.WriteString("resourceType"u8, "Bundle"u8);
             writer.WriteString("type"u8, "searchset"u8);
             // A count made before the filters that come after it would be wrong.
-            if (rules.CountsTotal && plan.After.Count == 0)
+            if (rules.CountsTotal && plan.After.Count == 0 && !faults.Has(FaultKind.MissingTotal))
             {
-                writer.WriteNumber("total"u8, rules.TotalIsOfPage ? shown.Length : total);
+                writer.WriteNumber("total"u8, faults.Has(FaultKind.ShrinkingTotal) ? shown.Length / 2 : rules.TotalIsOfPage ? shown.Length : total);
             }
 
             writer.WriteStartArray("link"u8);

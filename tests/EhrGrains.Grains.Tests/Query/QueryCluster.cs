@@ -34,6 +34,9 @@ public sealed class QueryCluster : IAsyncLifetime
 
     public static readonly string[] ReadAndSearchAll = ["system/*.rs"];
 
+    /// <summary>Settings beside the usual ones; to be given before it starts.</summary>
+    public IReadOnlyDictionary<string, string?> Settings { get; init; } = new Dictionary<string, string?>();
+
     public InProcessTestCluster Cluster => cluster!;
 
     public string DatabaseFile => directory.File("ehrgrains.db");
@@ -66,6 +69,7 @@ public sealed class QueryCluster : IAsyncLifetime
                 ["EhrGrains:Auth:Issuer"] = "https://gateway.test",
                 ["EhrGrains:Auth:Audience"] = "https://gateway.test/fhir",
             });
+            host.Configuration.AddInMemoryCollection(Settings);
             host.Logging.ClearProviders();
             host.Services.AddSingleton(database);
             host.Services.AddSingleton(root);
