@@ -63,6 +63,12 @@ public static class MappingExceptionKinds
 /// <param name="Explain">Whether to account for every part of the message. Costs time and memory.</param>
 public sealed record MappingContext(ResourceIdentity Identity, IReadOnlyList<string> Patients, string Source, DateTimeOffset ReceivedAt, bool Explain = false)
 {
+    /// <summary>
+    /// Whether to leave out what the message says of itself (MessageHeader, its own Provenance): a patient's record has no place for it,
+    /// and names the message in meta.source.
+    /// </summary>
+    public bool OfPatientsOnly { get; init; }
+
     /// <summary>For a conversion without records: each patient has the id that its best identifier gives.</summary>
     public static MappingContext Offline(PatientMentions mentions, string source, bool explain = false)
     {

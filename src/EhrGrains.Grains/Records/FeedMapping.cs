@@ -243,7 +243,7 @@ internal sealed partial class FeedMapping(
     }
 
     private static MappingContext Context(MappingJob job, JournalEntry entry, IReadOnlyList<string> patients) =>
-        new(job.Identity, patients, job.SourceOf(entry).ToString(), entry.ReceivedAt);
+        new(job.Identity, patients, job.SourceOf(entry).ToString(), entry.ReceivedAt) { OfPatientsOnly = true };
 
     /// <summary>What a message says about the patients at some positions; what is about the message itself stays in the journal.</summary>
     private static RecordInput Input(MappingJob job, JournalEntry entry, MappedMessage mapped, params int[] positions) => new()

@@ -37,12 +37,15 @@ internal static class Corpus
         }
     }
 
-    internal static MappedMessage Map(Hl7Message message, bool explain = false)
+    internal static MappedMessage Map(Hl7Message message, bool explain = false, bool ofPatientsOnly = false)
     {
         var mentions = Shared.ReadPatients(message);
         return Shared.Map(
             message,
             new MappingContext(
-                ResourceIdentity.Offline, [.. mentions.Patients.Select((_, i) => $"patient-{i}")], "feed/1", DateTimeOffset.UnixEpoch, explain));
+                ResourceIdentity.Offline, [.. mentions.Patients.Select((_, i) => $"patient-{i}")], "feed/1", DateTimeOffset.UnixEpoch, explain)
+            {
+                OfPatientsOnly = ofPatientsOnly,
+            });
     }
 }

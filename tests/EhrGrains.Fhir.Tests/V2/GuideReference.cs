@@ -17,6 +17,10 @@ internal static class GuideReference
             HL7 guide *HL7 Version 2 to FHIR* 1.0.0 (STU 1) where it has a rule, and common practice where it has none.
             `ehrgrains hl7 to-fhir FILE --explain` says for a message which line of which file made what of every part of it.
 
+            What a message says of itself (MessageHeader, and its own Provenance by MSH, EVN and SFT) is in the Bundle of `hl7 to-fhir`. A
+            patient's record has what is of the patient: the Provenance of an order (ORC) or of an update (PID-33, PID-34), and in
+            `meta.source` and the history of every resource the message that it came from; `_source` searches by it.
+
             ## How another project's bundles are compared
 
             A bundle is a set of facts: resource type and path of an element without indexes, and its value. Left out are ids, references,

@@ -74,6 +74,11 @@ internal sealed partial class MappingRun
     {
         for (var position = 0; position < count; position++)
         {
+            if (IsLeftOut(position))
+            {
+                continue;
+            }
+
             if (plan.IgnoredSegments.TryGetValue(ids[position], out var ignored))
             {
                 TakeWhole(position, ignored.Place, ignored.Reason);

@@ -149,7 +149,7 @@ internal sealed partial class MappingRun : IDisposable
 
     private void RunSegment(int position)
     {
-        if (slots[position] < 0)
+        if (slots[position] < 0 || IsLeftOut(position))
         {
             return;
         }
@@ -198,6 +198,8 @@ internal sealed partial class MappingRun : IDisposable
             }
         }
     }
+
+    private bool IsLeftOut(int position) => context.OfPatientsOnly && MessageSegments.Contains(ids[position]);
 
     private void RunOutward(MapPlan map, MadeResource self, int position)
     {
