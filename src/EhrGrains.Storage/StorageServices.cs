@@ -28,20 +28,21 @@ public static class StorageServices
     /// </summary>
     public static IServiceCollection AddEhrGrainsTables(this IServiceCollection services)
     {
+        // The writers wait for the database by its own clock: whoever lets time pass for the rest does not make a commit late.
         services.AddMetrics();
         services.AddSingleton<StorageMetrics>();
         services.AddSingleton<KeyRing>();
         services.AddSingleton(s => new AuditLog(
             s.GetRequiredService<Database>(),
             s.GetRequiredService<KeyRing>(),
-            s.GetRequiredService<TimeProvider>(),
+            s.GetRequiredService<Database>().Time,
             s.GetRequiredService<StorageMetrics>(),
             s.GetRequiredService<ILogger<AuditLog>>()));
         services.AddHostedService(s => s.GetRequiredService<AuditLog>());
         services.AddSingleton(s => new JournalWriter(
             s.GetRequiredService<Database>(),
             s.GetRequiredService<KeyRing>(),
-            s.GetRequiredService<TimeProvider>(),
+            s.GetRequiredService<Database>().Time,
             s.GetRequiredService<StorageMetrics>(),
             s.GetRequiredService<ILogger<JournalWriter>>()));
         services.AddHostedService(s => s.GetRequiredService<JournalWriter>());
@@ -50,7 +51,7 @@ public static class StorageServices
         services.AddSingleton(s => new RecordWriter(
             s.GetRequiredService<Database>(),
             s.GetRequiredService<KeyRing>(),
-            s.GetRequiredService<TimeProvider>(),
+            s.GetRequiredService<Database>().Time,
             s.GetRequiredService<StorageMetrics>(),
             s.GetRequiredService<ILogger<RecordWriter>>()));
         services.AddHostedService(s => s.GetRequiredService<RecordWriter>());

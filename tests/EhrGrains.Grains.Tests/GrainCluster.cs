@@ -145,6 +145,32 @@ public sealed class TestClock() : FakeTimeProvider(DateTimeOffset.UtcNow)
     /// <summary>Waits that are over at once.</summary>
     public HashSet<TimeSpan> Skipped { get; } = [];
 
+    /// <summary>
+    /// Lets time pass in steps until something has happened. Not while the machine is late itself: what others do in real time, a
+    /// commit or a request, would seem to take for ever.
+    /// </summary>
+    public async Task PassUntilAsync(Task happened, TimeSpan step, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(happened);
+        while (true)
+        {
+            var looked = TimeProvider.System.GetTimestamp();
+            await Task.WhenAny(happened, Task.Delay(Beat, TimeProvider.System, cancellationToken));
+            if (happened.IsCompleted)
+            {
+                return;
+            }
+
+            cancellationToken.ThrowIfCancellationRequested();
+            if (TimeProvider.System.GetElapsedTime(looked) < 3 * Beat)
+            {
+                Advance(step);
+            }
+        }
+    }
+
+    private static TimeSpan Beat => TimeSpan.FromMilliseconds(20);
+
     public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
     {
         var timer = base.CreateTimer(callback, state, dueTime, period);

@@ -234,7 +234,7 @@ internal sealed class AuditSilo : IAsyncDisposable
             .AddLogging()
             .AddSingleton(time ?? Time)
             .AddSingleton(test.Root)
-            .AddSingleton(test.Open(Time, NullLoggerFactory.Instance))
+            .AddSingleton(test.Open(time ?? Time, NullLoggerFactory.Instance))
             .AddEhrGrainsTables()
             .BuildServiceProvider();
         Log = services.GetRequiredService<AuditLog>();

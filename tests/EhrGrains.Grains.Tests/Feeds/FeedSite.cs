@@ -145,13 +145,7 @@ internal sealed class FeedSite : IAsyncDisposable
     /// <summary>Lets time pass until something has happened.</summary>
     internal async Task PassTimeUntilAsync(Task happened, TimeSpan? step = null)
     {
-        while (!happened.IsCompleted)
-        {
-            cluster.Time.Advance(step ?? TimeSpan.FromSeconds(1));
-            await Task.WhenAny(happened, Task.Delay(TimeSpan.FromMilliseconds(20), TimeProvider.System, Ct));
-            Ct.ThrowIfCancellationRequested();
-        }
-
+        await cluster.Time.PassUntilAsync(happened, step ?? TimeSpan.FromSeconds(1), Ct);
         await happened;
     }
 

@@ -120,17 +120,7 @@ internal sealed class WebhookSite : IAsyncDisposable
     /// <summary>Lets time pass until something has happened.</summary>
     internal async Task<T> PassTimeUntilAsync<T>(Task<T> happened)
     {
-        while (!happened.IsCompleted)
-        {
-            await Task.WhenAny(happened, Task.Delay(TimeSpan.FromMilliseconds(20), TimeProvider.System, Ct));
-            if (!happened.IsCompleted)
-            {
-                cluster.Time.Advance(TimeSpan.FromMilliseconds(500));
-            }
-
-            Ct.ThrowIfCancellationRequested();
-        }
-
+        await cluster.Time.PassUntilAsync(happened, TimeSpan.FromMilliseconds(500), Ct);
         return await happened;
     }
 
