@@ -6,7 +6,7 @@ namespace EhrGrains.Grains;
 /// Does a grain's own work in rounds, one after the other, as long as there is something to do. A round answers whether there may be more
 /// at once. One that fails ends it until it is told again; what then is the grain's to say. For use on the grain's own turns.
 /// </summary>
-internal sealed class Pump(CallerTickets tickets, Func<Task<bool>> round, Action<Exception> failed) : IDisposable
+internal sealed class Pump(CallerTickets tickets, Func<Task<bool>> round, Func<Exception, Task> failed) : IDisposable
 {
     private readonly CancellationTokenSource stopping = new();
     private Task running = Task.CompletedTask;
@@ -14,6 +14,9 @@ internal sealed class Pump(CallerTickets tickets, Func<Task<bool>> round, Action
 
     /// <summary>Set when the grain is to leave.</summary>
     internal CancellationToken Stopping => stopping.Token;
+
+    /// <summary>Whether no round is under way.</summary>
+    internal bool IsIdle => running.IsCompleted;
 
     /// <summary>There is something to do.</summary>
     internal void Tell()
@@ -53,7 +56,7 @@ internal sealed class Pump(CallerTickets tickets, Func<Task<bool>> round, Action
         }
         catch (Exception e) when (e is not OutOfMemoryException)
         {
-            failed(e);
+            await failed(e);
         }
     }
 }

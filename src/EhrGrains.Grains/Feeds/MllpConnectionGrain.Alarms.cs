@@ -25,7 +25,7 @@ internal sealed partial class MllpConnectionGrain
             await SaveAsync(state with { WatchedSince = now });
         }
 
-        lastHeardAt ??= (await progress.ReadAsync(Tenant, Feed, stopping.Token)).LastReceivedAt;
+        lastHeardAt ??= (await progress.ReadAsync(Tenant, Feed, pump.Stopping)).LastReceivedAt;
         var quietSince = lastHeardAt > state.WatchedSince ? lastHeardAt.Value : state.WatchedSince!.Value;
         if (now - quietSince < TimeSpan.FromMinutes(minutes) || state.Alarms.Has(FeedAlarmKind.Silence))
         {
@@ -42,7 +42,7 @@ internal sealed partial class MllpConnectionGrain
 
     private async Task NoteQuarantineAsync()
     {
-        var count = (await progress.ReadAsync(Tenant, Feed, stopping.Token)).Quarantined;
+        var count = (await progress.ReadAsync(Tenant, Feed, pump.Stopping)).Quarantined;
         metrics.Quarantined(this, count);
         if (count == 0)
         {

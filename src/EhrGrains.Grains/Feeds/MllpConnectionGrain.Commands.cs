@@ -122,8 +122,8 @@ internal sealed partial class MllpConnectionGrain
         await TakeTurnAsync();
         var blocked = state.BlockedBy?.Position == position;
         var entry = blocked
-            ? (await journal.ReadAsync(Tenant, Feed, position - 1, 1, BatchBytesMax, stopping.Token)).FirstOrDefault(found => found.Position == position)
-            : await progress.ReadQuarantinedAsync(Tenant, Feed, position, stopping.Token);
+            ? (await journal.ReadAsync(Tenant, Feed, position - 1, 1, BatchBytesMax, pump.Stopping)).FirstOrDefault(found => found.Position == position)
+            : await progress.ReadQuarantinedAsync(Tenant, Feed, position, pump.Stopping);
         if (entry is null)
         {
             throw FeedRefusals.NotAside();
@@ -166,7 +166,7 @@ internal sealed partial class MllpConnectionGrain
     {
         await TakeTurnAsync();
         var blocked = state.BlockedBy?.Position == position;
-        if (!blocked && await progress.ReadQuarantinedAsync(Tenant, Feed, position, stopping.Token) is null)
+        if (!blocked && await progress.ReadQuarantinedAsync(Tenant, Feed, position, pump.Stopping) is null)
         {
             throw FeedRefusals.NotAside();
         }
@@ -196,7 +196,7 @@ internal sealed partial class MllpConnectionGrain
         }
     }
 
-    private async Task TakeTurnAsync() => turn ??= await progress.TakeEpochAsync(Tenant, Feed, stopping.Token);
+    private async Task TakeTurnAsync() => turn ??= await progress.TakeEpochAsync(Tenant, Feed, pump.Stopping);
 
     private async Task CommandAsync(string action, Func<Task> command, CancellationToken cancellationToken)
     {

@@ -41,15 +41,13 @@ internal sealed partial class MllpConnectionGrain(
     private static readonly TimeSpan WriteInterval = TimeSpan.FromSeconds(15);
 
     private readonly Turns turns = new();
-    private readonly CancellationTokenSource stopping = new();
     private readonly FeedMessageReader reader = new();
-    private Task pump = Task.CompletedTask;
+    private Pump pump = null!; // Made on activation.
     private IGrainTimer? wake;
     private FeedTurn? turn;
     private InboundState state = new();
     private DateTimeOffset writtenAt;
     private DateTimeOffset? lastHeardAt;
-    private bool news;
     private bool overtaken;
 
     private TenantId Tenant { get; set; }
@@ -59,6 +57,7 @@ internal sealed partial class MllpConnectionGrain(
     public override Task OnActivateAsync(CancellationToken cancellationToken)
     {
         (Tenant, Feed) = GrainKeys.TryGetFeed(this.GetPrimaryKeyString(), out var tenant, out var feed) ? (tenant, feed) : throw NoFeed();
+        pump = new Pump(tickets, () => turns.RunAsync(StepAsync), StepFailedAsync);
         state = stored.State;
         writtenAt = time.GetUtcNow();
         return Task.CompletedTask;
@@ -66,9 +65,8 @@ internal sealed partial class MllpConnectionGrain(
 
     public override async Task OnDeactivateAsync(DeactivationReason reason, CancellationToken cancellationToken)
     {
-        await stopping.CancelAsync();
-        await pump.WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
-        if (pump.IsCompleted && stored.State != state && turn is not null)
+        await pump.StopAsync(cancellationToken);
+        if (pump.IsIdle && stored.State != state && turn is not null)
         {
             await SaveAsync(state);
         }
@@ -84,49 +82,29 @@ internal sealed partial class MllpConnectionGrain(
     public void Dispose()
     {
         reader.Dispose();
-        stopping.Dispose();
+        pump?.Dispose();
     }
 
     public Task NudgeAsync(CancellationToken cancellationToken)
     {
-        news = true;
-        if (pump.IsCompleted && !stopping.IsCancellationRequested)
-        {
-            pump = PumpAsync();
-        }
-
+        pump.Tell();
         return Task.CompletedTask;
     }
 
-    private async Task PumpAsync()
+    private Task StepFailedAsync(Exception failure)
     {
-        // Nobody's call: it goes on long after the one that happened to start it.
-        using var system = tickets.EnterSystem();
-        await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ContinueOnCapturedContext | ConfigureAwaitOptions.ForceYielding);
-        try
-        {
-            while (news && !stopping.IsCancellationRequested)
-            {
-                news = false;
-                news |= await turns.RunAsync(StepAsync);
-            }
-        }
-        catch (OperationCanceledException) when (stopping.IsCancellationRequested)
-        {
-            // Deactivated; the next activation goes on.
-        }
-        catch (Exception e) when (e is not ProblemException { Kind: ProblemKind.NotFound or ProblemKind.Conflict })
-        {
-            // The database is away, a record's silo has ended, or another activation wrote: the next step begins from what is stored.
-            LogBroken(log, e, Tenant, Feed);
-            turn = null;
-            WakeAfter(BrokenDelay);
-        }
-        catch (ProblemException)
+        if (failure is ProblemException { Kind: ProblemKind.NotFound or ProblemKind.Conflict })
         {
             // No longer a feed of the tenant, or another silo's now. Where it is still needed it is woken again.
             DeactivateOnIdle();
+            return Task.CompletedTask;
         }
+
+        // The database is away, a record's silo has ended, or another activation wrote: the next step begins from what is stored.
+        LogBroken(log, failure, Tenant, Feed);
+        turn = null;
+        WakeAfter(BrokenDelay);
+        return Task.CompletedTask;
     }
 
     /// <summary>One batch; answers whether there may be more at once.</summary>
@@ -145,7 +123,7 @@ internal sealed partial class MllpConnectionGrain(
         }
 
         await UnblockAsync();
-        var entries = await journal.ReadAsync(Tenant, Feed, turn!.Position, BatchMax, BatchBytesMax, stopping.Token);
+        var entries = await journal.ReadAsync(Tenant, Feed, turn!.Position, BatchMax, BatchBytesMax, pump.Stopping);
         if (entries.Count == 0)
         {
             await WatchSilenceAsync(spec);
@@ -222,8 +200,8 @@ internal sealed partial class MllpConnectionGrain(
 
     private async Task<MappedBatch> MapAsync(IReadOnlyList<JournalEntry> entries, TenantSnapshot tenant, bool late)
     {
-        var job = await mapping.PrepareAsync(Tenant, Feed, sites.Of(Tenant, tenant), turn!.Reached, late, stopping.Token);
-        return await mapping.ApplyAsync(job, entries, stopping.Token);
+        var job = await mapping.PrepareAsync(Tenant, Feed, sites.Of(Tenant, tenant), turn!.Reached, late, pump.Stopping);
+        return await mapping.ApplyAsync(job, entries, pump.Stopping);
     }
 
     private IEnumerable<Forward> Effects(JournalEntry entry, InboundFeedSpec spec) =>
@@ -240,7 +218,7 @@ internal sealed partial class MllpConnectionGrain(
     /// <summary>A message that cannot be processed is tried some times, then put aside or stopped at, as the feed says.</summary>
     private async Task<bool> FailAsync(JournalEntry entry, Problem failure, InboundFeedSpec spec)
     {
-        var tries = await progress.CountTryAsync(Tenant, Feed, turn!.Epoch, stopping.Token) ?? throw Fenced();
+        var tries = await progress.CountTryAsync(Tenant, Feed, turn!.Epoch, pump.Stopping) ?? throw Fenced();
         LogFailed(log, Tenant, Feed, entry.Position, failure.Code, tries);
         if (tries < spec.TriesMax)
         {
@@ -293,8 +271,8 @@ internal sealed partial class MllpConnectionGrain(
 
     private async Task<(InboundFeedSpec Spec, TenantSnapshot Tenant)> ReadSpecAsync()
     {
-        var snapshot = await tenants.GetAsync(Tenant, stopping.Token);
-        var spec = Find(snapshot) ?? Find(snapshot = await tenants.GetNowAsync(Tenant, stopping.Token)) ?? throw NoFeed();
+        var snapshot = await tenants.GetAsync(Tenant, pump.Stopping);
+        var spec = Find(snapshot) ?? Find(snapshot = await tenants.GetNowAsync(Tenant, pump.Stopping)) ?? throw NoFeed();
         return (spec, snapshot!);
     }
 

@@ -133,7 +133,7 @@ internal sealed partial class MllpSenderGrain
     private async Task SettleAsync(long position, OutboundCommit commit)
     {
         var aside = State.BlockedBy?.Position == position
-            || (await queue.ListQuarantineAsync(Tenant, Feed, position - 1, 1, stopping.Token)).Any(message => message.Position == position);
+            || (await queue.ListQuarantineAsync(Tenant, Feed, position - 1, 1, pump.Stopping)).Any(message => message.Position == position);
         if (!aside)
         {
             throw FeedRefusals.NotAside();

@@ -40,7 +40,7 @@ internal sealed partial class MllpSenderGrain
 
     private async Task NoteQuarantineAsync()
     {
-        var count = (await queue.StandingAsync(Tenant, Feed, stopping.Token)).Quarantined;
+        var count = (await queue.StandingAsync(Tenant, Feed, pump.Stopping)).Quarantined;
         metrics.Quarantined(this, count);
         if (count > 0)
         {

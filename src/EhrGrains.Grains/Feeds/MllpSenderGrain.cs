@@ -41,10 +41,9 @@ internal sealed partial class MllpSenderGrain(
     private static readonly TimeSpan EpochCheckInterval = TimeSpan.FromSeconds(1);
 
     private readonly Turns writes = new();
-    private readonly CancellationTokenSource stopping = new();
     private readonly Dictionary<long, int> refusals = [];
     private readonly List<OutboundEntry> ahead = [];
-    private Task pump = Task.CompletedTask;
+    private Pump pump = null!; // Made on activation.
     private IGrainTimer? wake;
     private MllpClientConnection? connection;
     private Destination? connectedTo;
@@ -55,7 +54,6 @@ internal sealed partial class MllpSenderGrain(
     private long epochCheckedAt;
     private int failures;
     private int outstanding;
-    private bool news;
     private bool overtaken;
 
     private TenantId Tenant { get; set; }
@@ -67,13 +65,13 @@ internal sealed partial class MllpSenderGrain(
     public override Task OnActivateAsync(CancellationToken cancellationToken)
     {
         (Tenant, Feed) = GrainKeys.TryGetFeed(this.GetPrimaryKeyString(), out var tenant, out var feed) ? (tenant, feed) : throw NoFeed();
+        pump = new Pump(tickets, RoundAsync, RoundFailedAsync);
         return Task.CompletedTask;
     }
 
     public override async Task OnDeactivateAsync(DeactivationReason reason, CancellationToken cancellationToken)
     {
-        await stopping.CancelAsync();
-        await pump.WaitAsync(cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing | ConfigureAwaitOptions.ContinueOnCapturedContext);
+        await pump.StopAsync(cancellationToken);
         await DisconnectAsync();
         metrics.Forget(this);
         if (overtaken)
@@ -83,50 +81,29 @@ internal sealed partial class MllpSenderGrain(
         }
     }
 
-    public void Dispose() => stopping.Dispose();
+    public void Dispose() => pump?.Dispose();
 
     public Task NudgeAsync(CancellationToken cancellationToken)
     {
-        news = true;
-        if (pump.IsCompleted && !stopping.IsCancellationRequested)
-        {
-            pump = PumpAsync();
-        }
-
+        pump.Tell();
         return Task.CompletedTask;
     }
 
-    private async Task PumpAsync()
+    private async Task RoundFailedAsync(Exception failure)
     {
-        // Nobody's call: it goes on long after the one that happened to start it.
-        using var system = tickets.EnterSystem();
-        await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ContinueOnCapturedContext | ConfigureAwaitOptions.ForceYielding);
-        try
-        {
-            while (news && !stopping.IsCancellationRequested)
-            {
-                news = false;
-                news |= await RoundAsync();
-            }
-        }
-        catch (OperationCanceledException) when (stopping.IsCancellationRequested)
-        {
-            // Deactivated; the next activation goes on.
-        }
-        catch (Exception e) when (e is not ProblemException)
-        {
-            // The database is away, or another activation wrote: the next round begins from what is stored.
-            LogBroken(log, e, Tenant, Feed);
-            epoch = null;
-            ahead.Clear();
-            await DisconnectAsync();
-            WakeAfter(BrokenDelay);
-        }
-        catch (ProblemException)
+        if (failure is ProblemException)
         {
             // No longer a feed of the tenant, or another silo's now. Where it is still needed it is woken again.
             DeactivateOnIdle();
+            return;
         }
+
+        // The database is away, or another activation wrote: the next round begins from what is stored.
+        LogBroken(log, failure, Tenant, Feed);
+        epoch = null;
+        ahead.Clear();
+        await DisconnectAsync();
+        WakeAfter(BrokenDelay);
     }
 
     /// <summary>One round; answers whether there may be more at once.</summary>
@@ -148,7 +125,7 @@ internal sealed partial class MllpSenderGrain(
         epoch ??= await TakeEpochAsync();
         if (ahead.Count == 0)
         {
-            ahead.AddRange(await queue.ReadAsync(Tenant, Feed, 0, Math.Max(spec.OutstandingMax, ReadAheadMax), RoundBytesMax, stopping.Token));
+            ahead.AddRange(await queue.ReadAsync(Tenant, Feed, 0, Math.Max(spec.OutstandingMax, ReadAheadMax), RoundBytesMax, pump.Stopping));
         }
 
         OutboundEntry[] entries = [.. ahead.Take(spec.OutstandingMax)];
@@ -177,7 +154,7 @@ internal sealed partial class MllpSenderGrain(
         var begin = time.GetTimestamp();
         try
         {
-            var result = await connection!.SendAsync(entry.Message, stopping.Token);
+            var result = await connection!.SendAsync(entry.Message, pump.Stopping);
             metrics.Sent(result.Outcome, time.GetElapsedTime(begin));
             return result;
         }
@@ -250,7 +227,7 @@ internal sealed partial class MllpSenderGrain(
 
     private async Task<long> TakeEpochAsync()
     {
-        var taken = await queue.TakeEpochAsync(Tenant, Feed, stopping.Token);
+        var taken = await queue.TakeEpochAsync(Tenant, Feed, pump.Stopping);
         epochCheckedAt = time.GetTimestamp();
         return taken;
     }
@@ -284,12 +261,12 @@ internal sealed partial class MllpSenderGrain(
 
         await DisconnectAsync();
         certificate = State.SealedCertificate is { } pem && spec.Tls
-            ? await certificates.OpenAsync(Tenant, Feed, pem.ToArray(), stopping.Token)
+            ? await certificates.OpenAsync(Tenant, Feed, pem.ToArray(), pump.Stopping)
             : null;
         try
         {
             var destination = new MllpDestination(spec, networks, certificate);
-            connection = await MllpClientConnection.ConnectAsync(destination, time, connectMetrics, stopping.Token);
+            connection = await MllpClientConnection.ConnectAsync(destination, time, connectMetrics, pump.Stopping);
             connectedTo = wanted;
             return null;
         }
@@ -323,8 +300,8 @@ internal sealed partial class MllpSenderGrain(
 
     private async Task<(TenantSnapshot Tenant, OutboundFeedSpec Spec)> ReadSpecAsync()
     {
-        var snapshot = await tenants.GetAsync(Tenant, stopping.Token);
-        var spec = Find(snapshot) ?? Find(snapshot = await tenants.GetNowAsync(Tenant, stopping.Token)) ?? throw NoFeed();
+        var snapshot = await tenants.GetAsync(Tenant, pump.Stopping);
+        var spec = Find(snapshot) ?? Find(snapshot = await tenants.GetNowAsync(Tenant, pump.Stopping)) ?? throw NoFeed();
         return (snapshot!, spec);
     }
 

@@ -73,7 +73,7 @@ internal sealed partial class WebhookGrain : Grain, IWebhookGrain, IDisposable
         (this.stored, this.table, this.changes, this.sender, this.payloads) = (stored, table, changes, sender, payloads);
         (this.directory, this.tenants, this.disclosures, this.audit) = (directory, tenants, disclosures, audit);
         (this.metrics, this.time, this.log) = (metrics, time, log);
-        pump = new Pump(tickets, () => rounds.RunAsync(RoundAsync), RoundFailed);
+        pump = new Pump(tickets, () => rounds.RunAsync(RoundAsync), RoundFailedAsync);
     }
 
     private TenantId Tenant { get; set; }
@@ -242,19 +242,20 @@ internal sealed partial class WebhookGrain : Grain, IWebhookGrain, IDisposable
             ? Array.Find(open.Grants, grant => grant.App == spec.App)
             : null;
 
-    private void RoundFailed(Exception failure)
+    private Task RoundFailedAsync(Exception failure)
     {
         standing = null;
         if (failure is ProblemException { Kind: ProblemKind.NotFound or ProblemKind.Conflict })
         {
             // No longer a webhook, or another silo's now. Where it is still needed it is woken again.
             DeactivateOnIdle();
-            return;
+            return Task.CompletedTask;
         }
 
         // The database is away, or audit: the next round begins from what is stored.
         LogBroken(log, failure, Tenant, Webhook);
         WakeAfter(BrokenDelay);
+        return Task.CompletedTask;
     }
 
     private void WakeAfter(TimeSpan delay)
