@@ -44,6 +44,18 @@ public interface IPatientRecordGrain : IGrainWithStringKey
     [Alias("Take"), Requires(Permission.Internal)]
     Task TakeAsync(PatientId from, RecordKey[] resources, RecordSource source, CancellationToken cancellationToken);
 
+    /// <summary>
+    /// Makes an account or a visit part of another of the same patient, or calls it by another number (HL7 v2 A35, A41, A42, A49–A51): what
+    /// refers to the prior one refers to the survivor, which gets what it has not; the prior one ends. Doing it again changes nothing.
+    /// </summary>
+    /// <param name="survivor">The one that stays; made of the prior one if it is not there.</param>
+    /// <param name="prior">The numbers of the prior one, any of them.</param>
+    /// <param name="source">The message.</param>
+    /// <param name="cancellationToken">Ends the call.</param>
+    /// <exception cref="ProblemException">NotFound: there is none with these numbers. Conflict: the record was merged into another.</exception>
+    [Alias("Replace"), Requires(Permission.Internal)]
+    Task ReplaceAsync(RecordKey survivor, RecordIdentifier[] prior, RecordSource source, CancellationToken cancellationToken);
+
     /// <summary>Says in both Patients that they are of one person without merging them (HL7 v2 A24), or no longer (A37).</summary>
     /// <exception cref="ProblemException">Conflict: one of them is merged. NotFound: there is no such record.</exception>
     [Alias("Link"), Requires(Permission.Internal)]
@@ -90,6 +102,16 @@ public readonly record struct RecordKey([property: Id(0)] string Type, [property
 {
     /// <inheritdoc/>
     public override string ToString() => $"{Type}/{Id}";
+}
+
+/// <summary>A number of an account or a visit.</summary>
+/// <param name="System">The identifier system; null: any.</param>
+/// <param name="Value">The number.</param>
+[GenerateSerializer, Immutable, Alias("ehr.RecordIdentifier")]
+public readonly record struct RecordIdentifier([property: Id(0)] string? System, [property: Id(1)] string Value)
+{
+    /// <summary>The system alone: the number is PHI.</summary>
+    public override string ToString() => System ?? "";
 }
 
 /// <summary>One version of a resource, without its content.</summary>

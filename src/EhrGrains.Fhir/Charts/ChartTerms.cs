@@ -1,5 +1,6 @@
 using System.Collections.Frozen;
 using System.Globalization;
+using System.Runtime.InteropServices;
 using System.Text.Json;
 
 namespace EhrGrains.Fhir.Charts;
@@ -20,6 +21,7 @@ public readonly record struct ChartTerm(string Parameter, string Value)
 /// </summary>
 public static class ChartTerms
 {
+    // Of one parameter: a patient of a thousand names is still found by the first ones.
     private const int TermsMax = 64;
 
     // Few, for each is a row; a beginning of one letter would find half of the tenant.
@@ -58,26 +60,38 @@ public static class ChartTerms
         Parameters[type].Concat(PartOf.Where(part => Parameters[type].Contains(part.Value) && SearchDefinitions.Find(type, part.Key) is not null).Select(part => part.Key))
             .Order(StringComparer.Ordinal);
 
-    /// <summary>The terms of a resource, at most 64; none of a type that is not searched over a tenant.</summary>
-    public static IReadOnlyList<ChartTerm> Of(string type, ReadOnlyMemory<byte> json)
+    /// <summary>The terms of a resource, at most 64 of each parameter; none of a type that is not searched over a tenant.</summary>
+    public static IReadOnlyList<ChartTerm> Of(string type, ReadOnlyMemory<byte> json) => Between(type, default, json).Added;
+
+    /// <summary>
+    /// What another version of a resource is found under that the one before was not, and the other way round. Of elements that are the
+    /// same in both, which are most, nothing is read.
+    /// </summary>
+    /// <param name="type">The resource type.</param>
+    /// <param name="before">The version before; empty: none.</param>
+    /// <param name="after">The new one; empty: none.</param>
+    public static (IReadOnlyList<ChartTerm> Added, IReadOnlyList<ChartTerm> Removed) Between(
+        string type, ReadOnlyMemory<byte> before, ReadOnlyMemory<byte> after)
     {
         if (!Parameters.TryGetValue(type, out var names))
         {
-            return [];
+            return ([], []);
         }
 
-        using var document = JsonDocument.Parse(json);
-        var terms = new HashSet<ChartTerm>();
+        using var was = before.IsEmpty ? null : JsonDocument.Parse(before);
+        using var now = after.IsEmpty ? null : JsonDocument.Parse(after);
+        var (added, removed) = (new List<ChartTerm>(), new List<ChartTerm>());
         foreach (var definition in names.Select(name => SearchDefinitions.Find(type, name)!))
         {
-            var parameter = $"{type}.{definition.Name}";
-            foreach (var value in Values(definition, document.RootElement))
+            if (was is null || now is null || !IsSame(definition, was.RootElement, now.RootElement))
             {
-                terms.Add(new ChartTerm(parameter, value));
+                var (then, there) = (TermsOf(type, definition, was), TermsOf(type, definition, now));
+                added.AddRange(there.Except(then));
+                removed.AddRange(then.Except(there));
             }
         }
 
-        return [.. terms.Take(TermsMax)];
+        return (added, removed);
     }
 
     /// <summary>
@@ -105,6 +119,16 @@ public static class ChartTerms
 
         return wanted;
     }
+
+    private static bool IsSame(SearchDefinition definition, JsonElement was, JsonElement now) => definition.Paths.All(path =>
+        Raw(was, path.Steps[0].Name).SequenceEqual(Raw(now, path.Steps[0].Name)));
+
+    private static ReadOnlySpan<byte> Raw(JsonElement resource, byte[] name) =>
+        resource.TryGetProperty(name, out var element) ? JsonMarshal.GetRawUtf8Value(element) : default;
+
+    private static ChartTerm[] TermsOf(string type, SearchDefinition definition, JsonDocument? resource) => resource is null
+        ? []
+        : [.. Values(definition, resource.RootElement).Distinct(StringComparer.Ordinal).Take(TermsMax).Select(value => new ChartTerm($"{type}.{definition.Name}", value))];
 
     private static IEnumerable<string> Values(SearchDefinition definition, JsonElement resource)
     {

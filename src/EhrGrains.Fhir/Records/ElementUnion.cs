@@ -8,6 +8,12 @@ internal static class ElementUnion
 {
     internal static ResourceMember Of(ResourceMember before, ResourceMember said, bool fillOnly)
     {
+        // Most messages repeat the numbers that they gave before.
+        if (before.Value.Span.SequenceEqual(said.Value.Span))
+        {
+            return before;
+        }
+
         var had = ResourceMember.Items(before.Value);
         var says = ResourceMember.Items(said.Value).GroupBy(KeyOf, StringComparer.Ordinal).ToDictionary(group => group.Key, group => group.ToList());
         var hadKeys = had.Select(KeyOf).ToHashSet(StringComparer.Ordinal);

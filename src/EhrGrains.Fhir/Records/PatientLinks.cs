@@ -1,6 +1,5 @@
 using System.Buffers;
 using System.Text;
-using System.Text.Json;
 using System.Text.Json.Nodes;
 
 namespace EhrGrains.Fhir.Records;
@@ -19,10 +18,13 @@ public static class PatientLinks
     public static byte[]? Unlink(ReadOnlyMemory<byte> content, string other, bool? active = null) => Edit(content, other, null, active);
 
     /// <summary>A resource whose references to one patient go to another.</summary>
-    public static byte[] Redirect(ReadOnlyMemory<byte> content, string from, string to)
+    public static byte[] Redirect(ReadOnlyMemory<byte> content, string from, string to) => Redirect(content, "Patient", from, to);
+
+    /// <summary>A resource whose references to one resource go to another of its type.</summary>
+    public static byte[] Redirect(ReadOnlyMemory<byte> content, string type, string from, string to)
     {
-        var sought = Encoding.UTF8.GetBytes($"\"Patient/{from}\"");
-        var put = Encoding.UTF8.GetBytes($"\"Patient/{to}\"");
+        var sought = Encoding.UTF8.GetBytes($"\"{type}/{from}\"");
+        var put = Encoding.UTF8.GetBytes($"\"{type}/{to}\"");
         var rest = content.Span;
         var buffer = new ArrayBufferWriter<byte>(content.Length + 64);
         for (var at = rest.IndexOf(sought); at >= 0; at = rest.IndexOf(sought))
@@ -72,12 +74,6 @@ public static class PatientLinks
             return null;
         }
 
-        var buffer = new ArrayBufferWriter<byte>(content.Length + 128);
-        using (var writer = new Utf8JsonWriter(buffer, new JsonWriterOptions { Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping }))
-        {
-            patient.WriteTo(writer);
-        }
-
-        return buffer.WrittenSpan.ToArray();
+        return JsonText.Write(patient, content.Length + 128);
     }
 }

@@ -27,7 +27,7 @@ public enum IdentifierOf
     /// <summary>A patient account: PID-18; MRG-3.</summary>
     Account,
 
-    /// <summary>A visit: PV1-19; MRG-5.</summary>
+    /// <summary>A visit: PV1-19, PV1-50; MRG-5, MRG-6.</summary>
     Visit,
 }
 

@@ -37,6 +37,7 @@ internal static class PatientReader
             else if (patients.Count > 0 && segment.Is("PV1"))
             {
                 Take(segment[19], IdentifierOf.Visit, patients[^1].Own, site);
+                Take(segment[50], IdentifierOf.Visit, patients[^1].Own, site);
             }
             else if (patients.Count > 0 && segment.Is("MRG"))
             {
@@ -46,6 +47,7 @@ internal static class PatientReader
                 Take(segment[2], IdentifierOf.Patient, prior, site);
                 Take(segment[3], IdentifierOf.Account, prior, site);
                 Take(segment[5], IdentifierOf.Visit, prior, site);
+                Take(segment[6], IdentifierOf.Visit, prior, site);
             }
         }
 

@@ -184,6 +184,7 @@ internal sealed partial class FeedMapping(
 
         // What moves must have moved before the message lays over it what it says.
         var refusals = await merges.MoveAsync(job, item, patients, mapped, cancellationToken);
+        mapped = MergeEvents.WithoutPrior(item, mapped);
         foreach (var patient in patients.Distinct())
         {
             var input = Input(job, item.Entry, mapped, [.. patients.Index().Where(other => other.Item == patient).Select(other => other.Index)]);

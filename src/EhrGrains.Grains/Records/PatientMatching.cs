@@ -50,6 +50,11 @@ internal sealed class PatientMatching(PatientIdentities identities)
         return owners.FirstOrDefault(owner => owner is not null);
     }
 
+    /// <summary>Whether a record has been given other identifiers than these.</summary>
+    internal Task<bool> HasOthersAsync(
+        TenantId tenant, FeedId feed, PatientId patient, IReadOnlyList<MentionedIdentifier> identifiers, CancellationToken cancellationToken) =>
+        identities.HasOthersAsync(tenant, patient, Texts(identifiers, feed), cancellationToken);
+
     /// <summary>Gives identifiers to a record, whoever had them.</summary>
     internal Task RebindAsync(
         TenantId tenant, FeedId feed, IReadOnlyList<MentionedIdentifier> identifiers, PatientId patient, CancellationToken cancellationToken) =>

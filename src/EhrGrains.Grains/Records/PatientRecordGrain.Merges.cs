@@ -71,6 +71,40 @@ internal sealed partial class PatientRecordGrain
         metrics.Merged("moved");
     }
 
+    public async Task ReplaceAsync(RecordKey survivor, RecordIdentifier[] prior, RecordSource source, CancellationToken cancellationToken)
+    {
+        var numbers = Array.ConvertAll(prior, number => (number.System, number.Value));
+        for (var attempt = 1; attempt <= TriesMax; attempt++)
+        {
+            var state = await LoadAllAsync(cancellationToken);
+            if (state.Head.MergedInto is not null)
+            {
+                throw Refused("EHR-REC-004", ProblemKind.Conflict, "The patient is merged into another.");
+            }
+
+            if (state.Gone.Any(gone => gone.Type == survivor.Type && gone.Kind == ChangeKind.Merged && gone.Source == source.ToString()))
+            {
+                return;
+            }
+
+            var key = RecordMoves.Find(state, survivor.Type, numbers)
+                ?? throw Refused("EHR-REC-008", ProblemKind.NotFound, "The record has nothing under the prior number.");
+            var draft = new RecordDraft(state, time.GetUtcNow());
+            if (key != survivor)
+            {
+                RecordMoves.Replace(state, draft, key, survivor, source);
+            }
+
+            if (draft.IsEmpty || await CommitAsync([(state, draft, draft.Head())], null, cancellationToken))
+            {
+                metrics.Merged("replaced");
+                return;
+            }
+        }
+
+        throw Contended();
+    }
+
     public async Task LinkAsync(PatientId other, bool linked, RecordSource source, CancellationToken cancellationToken)
     {
         if (other == Patient)
@@ -169,12 +203,7 @@ internal sealed partial class PatientRecordGrain
     {
         for (var attempt = 1; attempt <= TriesMax; attempt++)
         {
-            var state = await LoadAsync([], cancellationToken);
-            if (state.Spilled.Count > 0)
-            {
-                await state.NeedAsync(store, Tenant, [.. state.Spilled], cancellationToken);
-            }
-
+            var state = await LoadAllAsync(cancellationToken);
             var other = await ReadAsync(id, long.MaxValue, cancellationToken);
             if (other.Head.Version == 0)
             {
@@ -193,6 +222,17 @@ internal sealed partial class PatientRecordGrain
         }
 
         throw Contended();
+    }
+
+    private async Task<RecordState> LoadAllAsync(CancellationToken cancellationToken)
+    {
+        var state = await LoadAsync([], cancellationToken);
+        if (state.Spilled.Count > 0)
+        {
+            await state.NeedAsync(store, Tenant, [.. state.Spilled], cancellationToken);
+        }
+
+        return state;
     }
 
     private static void Check(ChartHead prior, ChartHead survivor)

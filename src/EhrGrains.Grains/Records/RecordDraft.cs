@@ -104,6 +104,17 @@ internal sealed class RecordDraft(RecordState state, DateTimeOffset now)
         Add(key, version, kind, source, ResourceOverlay.Restamp(key.Type, content, new VersionStamp(version, At, Uri(source))));
     }
 
+    /// <summary>Gives a resource what it has not; makes it if it is not there.</summary>
+    internal void Fill(RecordKey key, ReadOnlyMemory<byte> content, RecordSource source)
+    {
+        var current = Find(key);
+        var (there, version) = (current?.Content ?? default, (current?.Version ?? 0) + 1);
+        if (ResourceOverlay.Lay(key.Type, there, content, [], fillOnly: true, new VersionStamp(version, At, Uri(source))) is { } laid)
+        {
+            Add(key, version, version == 1 ? ChangeKind.Created : ChangeKind.Updated, source, laid);
+        }
+    }
+
     /// <summary>Leaves a resource without content: it is deleted, or has moved.</summary>
     internal void Remove(RecordKey key, ChangeKind kind, RecordSource source)
     {
@@ -130,16 +141,14 @@ internal sealed class RecordDraft(RecordState state, DateTimeOffset now)
     {
         var before = Find(key)?.Content ?? default;
         var resource = new ChartResource(key.Type, key.Id, version, At, kind, source.ToString(), content);
-        var (was, now) = (Terms(key.Type, before), Terms(key.Type, content));
-        writes.Add(new ChartWrite(Patient, resource) { Added = [.. now.Except(was)], Removed = [.. was.Except(now)] });
+        var (added, removed) = ChartTerms.Between(key.Type, before, content);
+        writes.Add(new ChartWrite(Patient, resource) { Added = [.. added.Select(TermOf)], Removed = [.. removed.Select(TermOf)] });
         latest[key] = resource;
         resources += (content.IsEmpty ? 0 : 1) - (before.IsEmpty ? 0 : 1);
         bytes += content.Length - before.Length;
     }
 
-    /// <summary>What a resource is found under over the tenant.</summary>
-    private static IEnumerable<IndexTerm> Terms(string type, ReadOnlyMemory<byte> content) =>
-        content.IsEmpty ? [] : ChartTerms.Of(type, content).Select(term => new IndexTerm(term.Parameter, term.Value));
+    private static IndexTerm TermOf(ChartTerm term) => new(term.Parameter, term.Value);
 
     /// <summary>The source of what is there, if that is a later message of the same feed, or from elsewhere, which is later for all that is known.</summary>
     private static string? LaterThan(RecordSource source, ReadOnlyMemory<byte> content)

@@ -47,6 +47,6 @@ internal sealed class RecordMetrics
     /// <param name="kind">One of <see cref="MappingExceptionKinds"/>.</param>
     internal void Exception(string kind) => exceptions.Add(1, new KeyValuePair<string, object?>("kind", kind));
 
-    /// <param name="outcome">merged, moved, refused or unmerged.</param>
+    /// <param name="outcome">merged, known, moved, replaced, linked, unlinked or unmerged.</param>
     internal void Merged(string outcome) => merges.Add(1, new KeyValuePair<string, object?>("outcome", outcome));
 }

@@ -100,6 +100,28 @@ internal static class RecordMoves
         Relink(from, survivorId, content => PatientLinks.Unlink(content, priorId), ChangeKind.Unmerged, source);
     }
 
+    /// <summary>The resource of a type that has one of some numbers; null: there is none.</summary>
+    internal static RecordKey? Find(RecordState state, string type, IReadOnlyCollection<(string? System, string Value)> numbers) =>
+        state.Chart.Of(type).FirstOrDefault(entry => ResourceNumbers.Has(entry.Json, numbers)) is { } found ? KeyOf(found) : null;
+
+    /// <summary>
+    /// An account or a visit becomes part of another, or gets another number (HL7 v2.5.1 §3.3.35, §3.3.41, §3.3.42, §3.3.49–51): the other has
+    /// what it had not, under the prior numbers too, and what referred to the one refers to the other.
+    /// </summary>
+    internal static void Replace(RecordState state, RecordDraft draft, RecordKey prior, RecordKey survivor, RecordSource source)
+    {
+        draft.Fill(survivor, ResourceNumbers.Superseded(draft.Find(prior)!.Content, survivor.Id), source);
+        foreach (var key in Entries(state).Select(KeyOf).Append(survivor).Distinct().Where(key => key != prior))
+        {
+            if (draft.Find(key) is { Content.IsEmpty: false } current && PatientLinks.RefersTo(current.Content, prior.Type, prior.Id))
+            {
+                draft.Put(key, PatientLinks.Redirect(current.Content, prior.Type, prior.Id, survivor.Id), 0, ChangeKind.Updated, source);
+            }
+        }
+
+        draft.Remove(prior, ChangeKind.Merged, source);
+    }
+
     /// <summary>Both Patients say that they are of one person, or no longer (HL7 v2.5.1 §3.3.24 A24, §3.3.37 A37).</summary>
     internal static void Link(RecordDraft draft, string self, string other, bool linked, RecordSource source) => Relink(
         draft,

@@ -88,6 +88,21 @@ public sealed class PatientIdentities(Database database, KeyRing keys)
             cancellationToken);
     }
 
+    /// <summary>
+    /// Whether a record has been given other identifiers than these. Looks through those of the tenant, which are not kept by record: for what
+    /// happens now and then.
+    /// </summary>
+    public async Task<bool> HasOthersAsync(TenantId tenant, PatientId patient, IReadOnlyList<string> identifiers, CancellationToken cancellationToken)
+    {
+        var hashes = await blind.OfAsync(tenant, Purpose, identifiers, cancellationToken);
+        var others = new Statement(
+            $"""
+            SELECT 1 FROM patient_identifiers WHERE tenant_id = $1 AND patient = $2{string.Concat(hashes.Select((_, i) => $" AND blind <> ${i + 3}"))} LIMIT 1
+            """).With(tenant.Value).With(patient.Value);
+        Array.ForEach(hashes, hash => others.With(hash));
+        return (await database.ReadAsync(TenantScope.Of(tenant), others, _ => true, cancellationToken)).Count > 0;
+    }
+
     private async Task<RowSet> RowsAsync(
         TenantId tenant, IReadOnlyList<(string Identifier, PatientId Patient)> identifiers, CancellationToken cancellationToken)
     {

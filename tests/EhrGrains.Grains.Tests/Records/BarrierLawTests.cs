@@ -15,7 +15,7 @@ public sealed class BarrierLawTests(SqliteGrainCluster fixture) : IClassFixture<
 
     // What happens, to whom, and who else is in it.
     private static readonly Gen<(int What, int Whom, int Other, int Visit)[]> AnyHistory =
-        Gen.Select(Gen.Int[0, 11], Gen.Int[0, Patients - 1], Gen.Int[0, Patients - 1], Gen.Int[0, 3]).Array[10, 40];
+        Gen.Select(Gen.Int[0, 16], Gen.Int[0, Patients - 1], Gen.Int[0, Patients - 1], Gen.Int[0, 3]).Array[10, 40];
 
     // Where batches end, where a crash makes one be done again, and by whom.
     private static readonly Gen<(int Length, int Lost, int Silo)[]> AnyWeather =
@@ -84,13 +84,18 @@ public sealed class BarrierLawTests(SqliteGrainCluster fixture) : IClassFixture<
         var (mrn, family) = ($"{whom}", $"Name{i}");
         return what switch
         {
-            <= 3 => RecordSite.Adt("A01", mrn, family, $"V{whom}-{visit}"),
+            <= 3 => RecordSite.Adt("A01", mrn, family, $"V{whom}-{visit}", account: $"A{whom}-{visit}"),
             <= 6 => RecordSite.Adt("A08", mrn, family, more: $"AL1|1|DA|C{visit}^Pollen^L\r"),
             7 => RecordSite.Adt("A08", $"new{whom}", family),
             8 => RecordSite.Adt("A47", $"new{whom}", family, prior: $"{mrn}^^^HOSP^MR"),
             9 => RecordSite.Adt("A40", mrn, family, prior: $"{other}^^^HOSP^MR"),
             10 => RecordSite.Adt("A45", mrn, family, $"V{other}-{visit}", prior: $"{other}^^^HOSP^MR"),
-            _ => RecordSite.Adt("A40", mrn, family, prior: $"new{other}^^^HOSP^MR"),
+            11 => RecordSite.Adt("A40", mrn, family, prior: $"new{other}^^^HOSP^MR"),
+            12 => RecordSite.Adt("A42", mrn, family, $"V{whom}-{other % 4}", prior: $"{mrn}^^^HOSP^MR||||V{whom}-{visit}^^^HOSP^VN"),
+            13 => RecordSite.Adt("A50", mrn, family, $"W{whom}-{visit}", prior: $"{mrn}^^^HOSP^MR||||V{whom}-{visit}^^^HOSP^VN"),
+            14 => RecordSite.Adt("A41", mrn, family, prior: $"{mrn}^^^HOSP^MR||A{whom}-{visit}^^^HOSP^AN", account: $"A{whom}-{other % 4}"),
+            15 => RecordSite.Adt("A43", mrn, family, prior: $"{other}^^^HOSP^MR"),
+            _ => RecordSite.Adt(visit == 0 ? "A29" : "A28", mrn, family),
         };
     }));
 }

@@ -65,6 +65,81 @@ public sealed class FeedMappingTests(SqliteGrainCluster fixture) : IClassFixture
         (await site.ShowAsync(RecordSite.Of("2"))).Keys.Count(key => key.StartsWith("Encounter/", StringComparison.Ordinal)).ShouldBe(2);
     }
 
+    [Theory]
+    [InlineData("A42")]
+    [InlineData("A50")]
+    [InlineData("A51")]
+    public async Task A_visit_that_becomes_part_of_another_or_changes_its_number_is_that_other_one(string trigger)
+    {
+        var entries = RecordSite.Entries(
+            RecordSite.Adt("A01", "1", "Alvarez", "V1", more: "DG1|1||J18^Pneumonia^I10\r"),
+            RecordSite.Adt(trigger, "1", "Alvarez", "V2", prior: "1^^^HOSP^MR||||V1^^^HOSP^VN"),
+            RecordSite.Adt("A08", "1", "Alvarez", "V2"));
+        (await site.ApplyAsync(entries)).Exceptions.ShouldBeEmpty();
+        (await site.ApplyAsync(entries)).ShouldSatisfyAllConditions(again => again.Exceptions.ShouldBeEmpty(), again => again.Written.ShouldBe(0));
+
+        var chart = await site.ShowAsync(RecordSite.Of("1"));
+        var visit = chart.Values.Where(resource => (string)resource["resourceType"]! == "Encounter").ShouldHaveSingleItem();
+        visit["identifier"]!.AsArray().Select(number => $"{number!["value"]} {number["use"]}".TrimEnd()).ShouldBe(["V1 old", "V2"], ignoreOrder: true);
+        var condition = chart.Values.Single(resource => (string)resource["resourceType"]! == "Condition");
+        ((string)condition["encounter"]!["reference"]!).ShouldBe($"Encounter/{visit["id"]}");
+
+        // A number may change back: what was done is undone by the next message.
+        (await site.ApplyAsync(
+            [RecordSite.Entries("", "", "", RecordSite.Adt("A50", "1", "Alvarez", "V1", prior: "1^^^HOSP^MR||||V2^^^HOSP^VN"))[3]])).Exceptions.ShouldBeEmpty();
+        chart = await site.ShowAsync(RecordSite.Of("1"));
+        var again = chart.Values.Where(resource => (string)resource["resourceType"]! == "Encounter").ShouldHaveSingleItem();
+        again["id"]!.ToString().ShouldNotBe(visit["id"]!.ToString());
+        chart.Values.Single(resource => (string)resource["resourceType"]! == "Condition")["encounter"]!["reference"]!.ToString().ShouldBe($"Encounter/{again["id"]}");
+    }
+
+    [Theory]
+    [InlineData("A35")]
+    [InlineData("A41")]
+    [InlineData("A49")]
+    public async Task An_account_that_becomes_part_of_another_or_changes_its_number_is_that_other_one(string trigger)
+    {
+        var batch = await site.ApplyAsync(RecordSite.Entries(
+            RecordSite.Adt("A01", "1", "Alvarez", "V1", account: "A1"),
+            RecordSite.Adt(trigger, "1", "Alvarez", prior: "1^^^HOSP^MR||A1^^^HOSP^AN", account: "A2"),
+            RecordSite.Adt(trigger, "1", "Alvarez", prior: "1^^^HOSP^MR||A9^^^HOSP^AN", account: "A2"),
+            RecordSite.Adt(trigger, "1", "Alvarez", prior: "1^^^HOSP^MR||A2^^^HOSP^AN")));
+
+        batch.Exceptions.Select(exception => (exception.Position, exception.Kind)).ShouldBe([(3L, "merge-unknown-patient"), (4L, "merge-unknown-patient")]);
+        var account = (await site.ShowAsync(RecordSite.Of("1"))).Values.Where(resource => (string)resource["resourceType"]! == "Account").ShouldHaveSingleItem();
+        account["identifier"]!.AsArray().Select(number => $"{number!["value"]} {number["use"]}".TrimEnd()).ShouldBe(["A1 old", "A2"], ignoreOrder: true);
+    }
+
+    [Fact]
+    public async Task A_number_that_moves_takes_everything_along_when_the_patient_has_no_other()
+    {
+        var batch = await site.ApplyAsync(RecordSite.Entries(
+            RecordSite.Adt("A01", "1", "Alvarez", "V1"),
+            RecordSite.Adt("A01", "2", "Brown", "V2"),
+            RecordSite.Adt("A43", "2", "Brown", prior: "1^^^HOSP^MR"),
+            RecordSite.Adt("A08", "1", "Alvarez"),
+            RecordSite.Adt("A01", "3", "Clark", "V3"),
+            RecordSite.Adt("A47", "3b", "Clark", prior: "3^^^HOSP^MR"),
+            RecordSite.Adt("A43", "2", "Brown", prior: "3^^^HOSP^MR")));
+
+        var chart = await site.ShowAsync(RecordSite.Of("2"));
+        chart.Values.Count(resource => (string)resource["resourceType"]! == "Encounter").ShouldBe(2);
+        chart[$"Patient/{RecordSite.Of("2")}"]["link"]![0]!["type"]!.ToString().ShouldBe("replaces");
+        batch.Exceptions[^1].ShouldSatisfyAllConditions(left => left.Kind.ShouldBe("merge-refused"), left => left.Position.ShouldBe(7));
+    }
+
+    [Fact]
+    public async Task A_person_who_is_deleted_is_inactive_until_added_again()
+    {
+        var id = $"Patient/{RecordSite.Of("1")}";
+        var deleted = await site.ApplyAsync(RecordSite.Entries(RecordSite.Adt("A28", "1", "Alvarez"), RecordSite.Adt("A29", "1", "Alvarez")));
+
+        deleted.Exceptions.ShouldHaveSingleItem().Kind.ShouldBe("deletion-asked");
+        ((bool)(await site.ShowAsync(RecordSite.Of("1")))[id]["active"]!).ShouldBeFalse();
+        await site.ApplyAsync([RecordSite.Entries("", "", RecordSite.Adt("A28", "1", "Alvarez"))[2]]);
+        ((bool)(await site.ShowAsync(RecordSite.Of("1")))[id]["active"]!).ShouldBeTrue();
+    }
+
     [Fact]
     public async Task Messages_without_a_patient_and_merges_that_cannot_be_are_exceptions_with_a_reason_and_the_feed_goes_on()
     {

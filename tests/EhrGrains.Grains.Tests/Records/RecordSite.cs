@@ -90,10 +90,11 @@ internal sealed class RecordSite(GrainCluster cluster)
         return all.ToString();
     }
 
-    /// <summary>An ADT message about a patient by MRN, in a visit.</summary>
-    internal static string Adt(string trigger, string mrn, string family, string visit = "", string prior = "", string more = "") =>
+    /// <summary>An ADT message about a patient by MRN, in a visit and an account; <paramref name="prior"/> is the MRG segment from its first field on.</summary>
+    internal static string Adt(
+        string trigger, string mrn, string family, string visit = "", string prior = "", string more = "", string account = "") =>
         $"MSH|^~\\&|HIS|HOSP|US|HERE|20260101120000||ADT^{trigger}|{Guid.CreateVersion7():N}|P|2.5.1\rEVN|{trigger}|20260101120000\r"
-        + $"PID|1||{mrn}^^^HOSP^MR||{family}^Test||19700101|F\r"
+        + $"PID|1||{mrn}^^^HOSP^MR||{family}^Test||19700101|F{(account.Length == 0 ? "" : $"||||||||||{account}^^^HOSP^AN")}\r"
         + (prior.Length == 0 ? "" : $"MRG|{prior}\r")
         + (visit.Length == 0 ? "" : $"PV1|1|I|WARD^1^A||||||||||||||||{visit}^^^HOSP^VN\r")
         + more;
