@@ -5,6 +5,7 @@ using EhrGrains.Grains.Credentials;
 using EhrGrains.Grains.Feeds;
 using EhrGrains.Grains.Query;
 using EhrGrains.Grains.Records;
+using EhrGrains.Grains.Sync;
 using EhrGrains.Grains.Tenants;
 using EhrGrains.Grains.Tokens;
 using EhrGrains.Grains.Webhooks;
@@ -30,6 +31,7 @@ public static class GrainServices
         silo.AddFeeds();
         silo.AddRecords();
         silo.AddChanges();
+        silo.AddSync();
         silo.AddIncomingGrainCallFilter<CallerGate>();
         return silo;
     }

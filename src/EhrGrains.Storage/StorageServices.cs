@@ -67,6 +67,7 @@ public static class StorageServices
         services.AddHostedService<ChangeRetention>();
         services.AddSingleton<WebhookTable>();
         services.AddSingleton<SyncTable>();
+        services.AddSingleton<SyncReports>();
         services.AddSingleton<TenantTable>();
         services.AddSingleton<IdAliasTable>();
         services.AddSingleton<SigningKeyTable>();

@@ -14,10 +14,10 @@ public sealed record SyncSpec
 
     /// <summary>
     /// After how many hours everything is read again where changes alone are asked for: deletions, and changes that the EHR does not
-    /// date, are found then. 1–720; default 24.
+    /// date, are found then. 0–8,760; default 0: as often as the vendor profile says.
     /// </summary>
     [Id(2)]
-    public int CrawlHours { get; init; } = 24;
+    public int CrawlHours { get; init; }
 
     /// <summary>In how many full readings, one after the other, a resource is missing before it counts as deleted. 1–10; default 2.</summary>
     [Id(3)]

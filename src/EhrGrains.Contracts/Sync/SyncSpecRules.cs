@@ -19,7 +19,7 @@ internal static class SyncSpecRules
         }
 
         TenantSpecRules.AddRange(problems, "sync.freshnessSeconds", sync.FreshnessSeconds, 60, 2_592_000);
-        TenantSpecRules.AddRange(problems, "sync.crawlHours", sync.CrawlHours, 1, 720);
+        TenantSpecRules.AddRange(problems, "sync.crawlHours", sync.CrawlHours, 0, 8_760);
         TenantSpecRules.AddRange(problems, "sync.absencesMax", sync.AbsencesMax, 1, 10);
         TenantSpecRules.AddRange(problems, "sync.documentBytesMax", sync.DocumentBytesMax, 0, 16_777_216);
         if (sync.From is { } from && !DateOnly.TryParseExact(from, "yyyy-MM-dd", CultureInfo.InvariantCulture, DateTimeStyles.None, out _))

@@ -105,6 +105,10 @@ public sealed record SyncTypeStatus
     /// <summary>Why it is not complete.</summary>
     [Id(6)]
     public Problem? Problem { get; init; }
+
+    /// <summary>When the last run ended, or was put off; null: the first one is under way.</summary>
+    [Id(7)]
+    public DateTimeOffset? FinishedAt { get; init; }
 }
 
 /// <summary>How the copy of one patient stands.</summary>

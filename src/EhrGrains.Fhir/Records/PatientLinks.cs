@@ -38,6 +38,27 @@ public static class PatientLinks
         return buffer.WrittenSpan.ToArray();
     }
 
+    /// <summary>A resource under another logical id.</summary>
+    public static byte[] Rename(ReadOnlyMemory<byte> content, string id)
+    {
+        var reader = new Utf8JsonReader(content.Span);
+        reader.Read();
+        while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
+        {
+            var isId = reader.ValueTextEquals("id"u8);
+            reader.Read();
+            if (isId)
+            {
+                var (start, end) = ((int)reader.TokenStartIndex, (int)reader.BytesConsumed);
+                return [.. content.Span[..start], .. Encoding.UTF8.GetBytes($"\"{id}\""), .. content.Span[end..]];
+            }
+
+            reader.Skip();
+        }
+
+        return content.ToArray();
+    }
+
     /// <summary>Whether a resource refers to another.</summary>
     public static bool RefersTo(ReadOnlyMemory<byte> content, string type, string id) =>
         content.Span.IndexOf(Encoding.UTF8.GetBytes($"\"{type}/{id}\"")) >= 0;

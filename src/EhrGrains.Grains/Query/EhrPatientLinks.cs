@@ -41,6 +41,19 @@ internal sealed class EhrPatientLinks(PatientIdentities identities)
         await identities.BindAsync(tenant, bound, cancellationToken);
     }
 
+    /// <summary>
+    /// The EHR's Patient is copied into a record: the hospital's own numbers of the patient are that record's from now on, unless another
+    /// has them. Only such numbers tell patients apart; an insurer's may be a whole family's.
+    /// </summary>
+    internal async Task AdoptAsync(TenantId tenant, ReadOnlyMemory<byte> patient, PatientId record, CancellationToken cancellationToken)
+    {
+        using var document = JsonDocument.Parse(patient);
+        (string, PatientId)[] numbers = document.RootElement.TryGetProperty("identifier"u8, out var identifiers)
+            ? [.. identifiers.EnumerateArray().Where(IsOfHospital).Select(TextOf).OfType<string>().Distinct(StringComparer.Ordinal).Select(text => (text, record))]
+            : [];
+        await identities.BindAsync(tenant, numbers, cancellationToken);
+    }
+
     // No system of an identifier begins so: they are URIs.
     private static string NameOf(string ehrId) => $"fhir|{ehrId}";
 
@@ -65,6 +78,11 @@ internal sealed class EhrPatientLinks(PatientIdentities identities)
 
         return patients;
     }
+
+    // HL7 v2-0203.
+    private static bool IsOfHospital(JsonElement identifier) =>
+        identifier.TryGetProperty("type"u8, out var type) && type.TryGetProperty("coding"u8, out var codings)
+            && codings.EnumerateArray().Any(coding => coding.TryGetProperty("code"u8, out var code) && (code.ValueEquals("MR"u8) || code.ValueEquals("PI"u8)));
 
     // As the matching of messages writes an identifier whose authority's system is known.
     private static string? TextOf(JsonElement identifier) =>

@@ -10,7 +10,6 @@ using EhrGrains.Fhir.Outcomes;
 using EhrGrains.Grains.Budgets;
 using EhrGrains.Grains.Callers;
 using EhrGrains.Grains.Tenants;
-using EhrGrains.Grains.Tokens;
 using EhrGrains.Storage.Audit;
 using EhrGrains.Storage.Ids;
 using Microsoft.Extensions.Logging;
@@ -27,9 +26,7 @@ internal sealed partial class QueryFlow(
     IdAliasTable aliases,
     Cursors cursors,
     Normalizers normalizers,
-    EhrClient ehr,
-    BudgetLeases budgets,
-    TokenHand tokens,
+    EhrLine ehr,
     RecordAnswers records,
     EhrPatientLinks links,
     ILogger<QueryFlow> log)
@@ -179,7 +176,7 @@ internal sealed partial class QueryFlow(
     private async Task<(PageResult? Found, PooledBuffer? Content, QueryAnswer? Failure)> FetchPageAsync(
         QueryScope query, FhirSearch search, EhrRequest request, CancellationToken cancellationToken)
     {
-        using var answer = await ehr.SendAsync(query.Tenant, query.Spec.Connection, request, Access(query.Tenant), cancellationToken);
+        using var answer = await ehr.SendAsync(query.Tenant, query.Spec.Connection, request, Lane.Interactive, cancellationToken);
         if (answer.Failure != EhrFailure.None)
         {
             return (null, null, EhrRefusals.Of(answer, request.Op, query.Rules.Profile));
@@ -208,7 +205,7 @@ internal sealed partial class QueryFlow(
             return RefusePlan(plan, 404);
         }
 
-        using var answer = await ehr.SendAsync(query.Tenant, query.Spec.Connection, request, Access(query.Tenant), cancellationToken);
+        using var answer = await ehr.SendAsync(query.Tenant, query.Spec.Connection, request, Lane.Interactive, cancellationToken);
         if (answer.Failure != EhrFailure.None)
         {
             return EhrRefusals.Of(answer, request.Op, query.Rules.Profile);
@@ -294,11 +291,6 @@ internal sealed partial class QueryFlow(
     // A type that is not served is not there (FHIR R4 http.html#summary); a bad link to the next page is the hospital's fault.
     private static QueryAnswer RefusePlan(SearchPlan plan, int status) => QueryAnswer.Refuse(
         status == 400 && plan.Problems.Any(p => p.DetailCode is "EHR-PLN-001" or "EHR-PLN-002" or "EHR-PLN-003") ? 404 : status, plan.Problems);
-
-    private EhrAccess Access(TenantId tenant) => new(
-        ct => budgets.AcquireAsync(tenant, Lane.Interactive, ct),
-        (rejected, ct) => tokens.GetAsync(tenant, rejected, ct),
-        (wait, status) => budgets.ThrottledAsync(tenant, wait, status));
 
     [LoggerMessage(7100, LogLevel.Warning, "A {Action} of {Type} at tenant {Tenant} ended with {Status} ({Code}).")]
     private static partial void LogFailed(ILogger logger, string action, string type, TenantId tenant, int status, string? code);

@@ -21,6 +21,7 @@ public static class QueryServices
             provider.GetRequiredService<TimeProvider>(),
             provider.GetRequiredService<QueryMetrics>(),
             provider.GetRequiredService<ILogger<BudgetLeases>>()));
+        services.AddSingleton<EhrLine>();
         services.AddSingleton<Cursors>();
         services.AddSingleton<Normalizers>();
         services.AddSingleton<QueryAudit>();

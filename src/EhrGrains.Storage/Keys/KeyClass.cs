@@ -26,4 +26,7 @@ public enum KeyClass
 
     /// <summary>Resources of patient records.</summary>
     Record = 8,
+
+    /// <summary>Where the copies of patients have got to, and what is known of them.</summary>
+    Sync = 9,
 }

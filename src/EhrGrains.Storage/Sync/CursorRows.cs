@@ -10,14 +10,14 @@ namespace EhrGrains.Storage.Sync;
 internal static class CursorRows
 {
     internal const string Columns =
-        "type, version, mode, complete, completed_us, watermark_us, said, fetched, stored, unchanged, quarantined, missing, deleted, pages, notes";
+        "type, version, mode, complete, completed_us, watermark_us, said, fetched, stored, unchanged, quarantined, missing, deleted, pages, notes, finished_us";
 
     /// <summary>How many columns there are.</summary>
-    internal const int ColumnCount = 15;
+    internal const int ColumnCount = 16;
 
     private const string WriteColumns =
         """
-        tenant_id text, patient text, type text, version bigint, mode bigint, complete bigint, completed_us bigint, watermark_us bigint, said bigint, fetched bigint, stored bigint, unchanged bigint, quarantined bigint, missing bigint, deleted bigint, pages bigint, notes text, position bytea, known bytea
+        tenant_id text, patient text, type text, version bigint, mode bigint, complete bigint, completed_us bigint, watermark_us bigint, said bigint, fetched bigint, stored bigint, unchanged bigint, quarantined bigint, missing bigint, deleted bigint, pages bigint, notes text, finished_us bigint, position bytea, known bytea
         """;
 
     // What is known stays where nothing else is said.
@@ -26,7 +26,7 @@ internal static class CursorRows
         ON CONFLICT (tenant_id, patient, type) DO UPDATE SET version = excluded.version, mode = excluded.mode, complete = excluded.complete,
           completed_us = excluded.completed_us, watermark_us = excluded.watermark_us, said = excluded.said, fetched = excluded.fetched,
           stored = excluded.stored, unchanged = excluded.unchanged, quarantined = excluded.quarantined, missing = excluded.missing,
-          deleted = excluded.deleted, pages = excluded.pages, notes = excluded.notes, position = excluded.position,
+          deleted = excluded.deleted, pages = excluded.pages, notes = excluded.notes, finished_us = excluded.finished_us, position = excluded.position,
           known = coalesce(excluded.known, sync_cursors.known)
         """;
 
@@ -45,7 +45,7 @@ internal static class CursorRows
                     tenant, advance.Patient.Value, status.Type, row.Version, (long)status.Mode, status.IsComplete ? 1L : 0L,
                     status.CompletedAt?.ToMicroseconds(), status.Watermark?.ToMicroseconds(), (long?)counts.Said, (long)counts.Fetched,
                     (long)counts.Stored, (long)counts.Unchanged, (long)counts.Quarantined, (long)counts.Missing, (long)counts.Deleted,
-                    (long)counts.Pages, WriteNotes(status), row.Position, row.Known);
+                    (long)counts.Pages, WriteNotes(status), status.FinishedAt?.ToMicroseconds(), row.Position, row.Known);
                 if (row.ForgetSeen)
                 {
                     forgotten.Add(tenant, advance.Patient.Value, status.Type);
@@ -97,6 +97,7 @@ internal static class CursorRows
                     Reasons = notes?.Reasons ?? [],
                 },
                 Problem = notes?.Problem,
+                FinishedAt = Time(r, 15),
             },
             r.GetInt64(1));
     }

@@ -31,6 +31,9 @@ public sealed record SyncPatient
     /// <summary>When the copy was complete last.</summary>
     public DateTimeOffset? CompletedAt { get; init; }
 
+    /// <summary>When the run began that goes on at the next time; null: the last one is over.</summary>
+    public DateTimeOffset? RunAt { get; init; }
+
     /// <summary>Why the last run did not come to its end.</summary>
     public Problem? Problem { get; init; }
 }

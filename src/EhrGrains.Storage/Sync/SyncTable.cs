@@ -10,7 +10,7 @@ namespace EhrGrains.Storage.Sync;
 /// <summary>Which patients are copied, when each is due, and where its cursors are. Thread-safe.</summary>
 public sealed class SyncTable(Database database)
 {
-    private const string PatientColumns = "patient, record, due_us, hinted, whole, state, failures, completed_us, problem";
+    private const string PatientColumns = "patient, record, due_us, hinted, whole, state, failures, completed_us, problem, run_us";
 
     /// <summary>Enrols patients, due now; those that are enrolled stay as they are.</summary>
     /// <returns>How many were new.</returns>
@@ -124,14 +124,15 @@ public sealed class SyncTable(Database database)
         [
             new Statement(
                 """
-                UPDATE sync_patients SET record = $3, due_us = CASE WHEN hinted = $5 THEN $4 ELSE due_us END,
+                UPDATE sync_patients SET record = $3, due_us = CASE WHEN hinted = $5 THEN $4 ELSE $13 END,
                   hinted = CASE WHEN hinted = $5 THEN $6 ELSE hinted END, whole = CASE WHEN hinted = $5 THEN $7 ELSE whole END,
-                  state = $8, failures = $9, completed_us = $10, problem = $11
+                  state = $8, failures = $9, completed_us = $10, problem = $11, run_us = CASE WHEN hinted = $5 THEN CAST($12 AS bigint) ELSE NULL END
                 WHERE tenant_id = $1 AND patient = $2
                 """)
                 .With(tenant.Value).With(before.Patient.Value).With(after.Record?.Value).With(after.DueAt.ToMicroseconds()).With(before.Hinted).With(after.Hinted)
                 .With(after.IsWhole ? 1L : 0L).With((long)after.State).With(after.Failures).With(after.CompletedAt?.ToMicroseconds())
-                .With(after.Problem is { } problem ? JsonSerializer.Serialize(problem) : null),
+                .With(after.Problem is { } problem ? JsonSerializer.Serialize(problem) : null).With(after.RunAt?.ToMicroseconds())
+                .With(database.Time.GetUtcNow().ToMicroseconds()),
         ],
         cancellationToken);
 
@@ -154,7 +155,7 @@ public sealed class SyncTable(Database database)
     /// <summary>Makes patients due now, or all (null).</summary>
     public Task RefreshAsync(TenantId tenant, IReadOnlyCollection<PatientId>? patients, bool isWhole, CancellationToken cancellationToken)
     {
-        const string Set = "UPDATE sync_patients SET due_us = $2, hinted = '*', whole = CASE WHEN $3 = 1 THEN 1 ELSE whole END WHERE tenant_id = $1";
+        const string Set = "UPDATE sync_patients SET due_us = $2, hinted = '*', run_us = NULL, whole = CASE WHEN $3 = 1 THEN 1 ELSE whole END WHERE tenant_id = $1";
         var now = database.Time.GetUtcNow().ToMicroseconds();
         return database.ExecuteAsync(
             TenantScope.Of(tenant),
@@ -179,5 +180,6 @@ public sealed class SyncTable(Database database)
         Failures = (int)r.GetInt64(6),
         CompletedAt = CursorRows.Time(r, 7),
         Problem = r.IsDBNull(8) ? null : JsonSerializer.Deserialize<Problem>(r.GetString(8)),
+        RunAt = CursorRows.Time(r, 9),
     };
 }

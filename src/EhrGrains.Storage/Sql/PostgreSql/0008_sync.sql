@@ -9,7 +9,8 @@ CREATE INDEX sync_tenants_shard ON sync_tenants (shard);
 
 -- Patients whose copies are kept, by the id of the EHR's Patient, and the queue of what is due. record is the record that the copy is in;
 -- hinted names types that something happened to (each followed by a comma, '*' for all); whole asks for everything, not changes alone;
--- problem is a code and a sentence.
+-- run_us is when the
+-- run began that goes on at the next time; problem is a code and a sentence.
 CREATE TABLE sync_patients (
   tenant_id    text COLLATE "C" NOT NULL,
   patient      text COLLATE "C" NOT NULL,
@@ -20,6 +21,7 @@ CREATE TABLE sync_patients (
   state        bigint NOT NULL,
   failures     bigint NOT NULL,
   completed_us bigint,
+  run_us       bigint,
   problem      text,
   PRIMARY KEY (tenant_id, patient)
 ) WITH (fillfactor = 80);
@@ -37,6 +39,7 @@ CREATE TABLE sync_cursors (
   mode         bigint NOT NULL,
   complete     bigint NOT NULL,
   completed_us bigint,
+  finished_us  bigint,
   watermark_us bigint,
   said         bigint,
   fetched      bigint NOT NULL,

@@ -9,7 +9,8 @@ CREATE INDEX sync_tenants_shard ON sync_tenants (shard);
 
 -- Patients whose copies are kept, by the id of the EHR's Patient, and the queue of what is due. record is the record that the copy is in;
 -- hinted names types that something happened to (each followed by a comma, '*' for all); whole asks for everything, not changes alone;
--- problem is a code and a sentence.
+-- run_us is when the
+-- run began that goes on at the next time; problem is a code and a sentence.
 CREATE TABLE sync_patients (
   tenant_id    TEXT NOT NULL,
   patient      TEXT NOT NULL,
@@ -20,6 +21,7 @@ CREATE TABLE sync_patients (
   state        INTEGER NOT NULL,
   failures     INTEGER NOT NULL,
   completed_us INTEGER,
+  run_us       INTEGER,
   problem      TEXT,
   PRIMARY KEY (tenant_id, patient)
 ) STRICT, WITHOUT ROWID;
@@ -37,6 +39,7 @@ CREATE TABLE sync_cursors (
   mode         INTEGER NOT NULL,
   complete     INTEGER NOT NULL,
   completed_us INTEGER,
+  finished_us  INTEGER,
   watermark_us INTEGER,
   said         INTEGER,
   fetched      INTEGER NOT NULL,

@@ -1,0 +1,17 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+
+namespace EhrGrains.Grains.Sync;
+
+/// <summary>Registration of copying.</summary>
+internal static class SyncServices
+{
+    internal static void AddSync(this ISiloBuilder silo)
+    {
+        var services = silo.Services;
+        services.AddMetrics();
+        services.AddSingleton<SyncMetrics>();
+        services.TryAddSingleton(SyncOptions.Default);
+        services.AddSingleton<CursorSeals>();
+    }
+}
