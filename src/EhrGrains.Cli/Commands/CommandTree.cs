@@ -28,6 +28,7 @@ internal static class CommandTree
             OutboundCommand.Build(),
             RecordCommand.Build(),
             MappingCommand.Build(),
+            SyncCommand.Build(),
             WebhookCommand.Build(),
             Hl7Command.Build(),
             TokenCommand.Build(),

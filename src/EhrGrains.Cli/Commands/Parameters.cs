@@ -1,6 +1,7 @@
 using System.CommandLine;
 using EhrGrains.Contracts.Apps;
 using EhrGrains.Contracts.Feeds;
+using EhrGrains.Contracts.Records;
 using EhrGrains.Contracts.Tenants;
 using EhrGrains.Contracts.Webhooks;
 
@@ -62,6 +63,30 @@ internal static class Parameters
             }
 
             return webhook;
+        },
+    };
+
+    internal static Option<PatientId[]> Patients(string description) => new("--patient")
+    {
+        Description = description + " Can be repeated.",
+        HelpName = "ID",
+        DefaultValueFactory = _ => [],
+        CustomParser = result =>
+        {
+            var patients = new List<PatientId>();
+            foreach (var token in result.Tokens)
+            {
+                if (PatientId.TryParse(token.Value, out var patient))
+                {
+                    patients.Add(patient);
+                }
+                else
+                {
+                    result.AddError("A patient's id has 1 to 64 characters: A-Z, a-z, 0-9, '-' and '.'.");
+                }
+            }
+
+            return [.. patients];
         },
     };
 

@@ -9,6 +9,7 @@ using EhrGrains.Contracts.Client;
 using EhrGrains.Contracts.Feeds;
 using EhrGrains.Contracts.Query;
 using EhrGrains.Contracts.Records;
+using EhrGrains.Contracts.Sync;
 using EhrGrains.Contracts.Tenants;
 using EhrGrains.Contracts.Tokens;
 using EhrGrains.Contracts.Webhooks;
@@ -106,6 +107,13 @@ public sealed class ClusterConnection : IAsyncDisposable
 
     /// <summary>A patient's record.</summary>
     public IPatientRecordGrain Record(TenantId tenant, PatientId patient) => grains.GetGrain<IPatientRecordGrain>(GrainKeys.Patient(tenant, patient));
+
+    /// <summary>The copies of a tenant's patients.</summary>
+    public ITenantSyncGrain Sync(TenantId tenant) => grains.GetGrain<ITenantSyncGrain>(GrainKeys.Tenant(tenant));
+
+    /// <summary>The copy of one patient.</summary>
+    public IPatientSyncCursorGrain Sync(TenantId tenant, PatientId patient) =>
+        grains.GetGrain<IPatientSyncCursorGrain>(GrainKeys.Patient(tenant, patient));
 
     /// <summary>How a tenant's messages become FHIR.</summary>
     public IMappingGrain Mapping(TenantId tenant) => grains.GetGrain<IMappingGrain>(GrainKeys.Tenant(tenant));

@@ -27,6 +27,9 @@ internal enum ReadOutcome
     /// <summary>The EHR refuses this, and will go on doing so.</summary>
     Refused,
 
+    /// <summary>The EHR does not know what was asked for.</summary>
+    NotServed,
+
     /// <summary>It may go better another time.</summary>
     Later,
 
@@ -168,6 +171,7 @@ internal sealed class EhrReader(EhrLine line, IdAliasTable aliases, TenantId ten
             EhrFailure.NoToken or EhrFailure.EgressRefused or EhrFailure.ForeignOrigin or EhrFailure.ConnectFailed or EhrFailure.TlsFailed
                 or EhrFailure.CircuitOpen or EhrFailure.Unauthorized or EhrFailure.Throttled or EhrFailure.Unavailable or EhrFailure.PermitLapsed => ReadOutcome.Down,
             EhrFailure.TimedOut or EhrFailure.ServerError or EhrFailure.Truncated or EhrFailure.TooSlow or EhrFailure.NotFhir => ReadOutcome.Later,
+            EhrFailure.NotFound => ReadOutcome.NotServed,
             _ => ReadOutcome.Refused,
         };
         return new SyncRead(outcome, null, answer.Problem);

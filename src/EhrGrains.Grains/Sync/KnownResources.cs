@@ -68,7 +68,7 @@ internal sealed class KnownResources
 
     internal static void WriteHash(BinaryWriter writer, UInt128 hash)
     {
-        writer.Write((ulong)hash);
+        writer.Write(unchecked((ulong)hash));
         writer.Write((ulong)(hash >> 64));
     }
 

@@ -221,6 +221,8 @@ internal sealed class PatientRun(
             case ReadOutcome.Later:
                 run.PutOff(read.Problem!, time.GetUtcNow());
                 return RunEnd.Over;
+            case ReadOutcome.NotServed when run.Type != "Patient" && run.TryEndNotServed(time.GetUtcNow()):
+                return RunEnd.Over;
             default:
                 run.Fail(read.Problem ?? SyncProblems.SessionsExpired, time.GetUtcNow());
                 return RunEnd.Over;

@@ -1,4 +1,5 @@
 using EhrGrains.Contracts;
+using EhrGrains.Contracts.Sync;
 using EhrGrains.Fhir.Vendors;
 
 namespace EhrGrains.Grains.Sync;
@@ -93,6 +94,20 @@ internal sealed partial class TypeRun
         TakeSeen(isHydrated: false);
         status = status with { IsComplete = false, Problem = problem };
         End(now);
+    }
+
+    /// <summary>The EHR does not have the type at all.</summary>
+    /// <returns>False: it had it before.</returns>
+    internal bool TryEndNotServed(DateTimeOffset now)
+    {
+        if (known.ById.Count + seen.Count > 0)
+        {
+            return false;
+        }
+
+        status = status with { IsComplete = true, CompletedAt = now, Problem = null, Counts = new SyncCounts { Reasons = new() { ["not-served"] = 1 } } };
+        End(now);
+        return true;
     }
 
     /// <summary>The run stops here for now and goes on at the next time.</summary>

@@ -294,7 +294,7 @@ internal sealed partial class TypeRun
         var digest = (UInt128)page.Entries.Count;
         foreach (var entry in page.Entries)
         {
-            digest = (digest * 31) + entry.Facts.Hash;
+            digest = unchecked((digest * 31) + entry.Facts.Hash);
         }
 
         return digest;

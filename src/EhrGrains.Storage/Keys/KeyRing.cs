@@ -197,6 +197,7 @@ public sealed class KeyRing : IDisposable
         KeyClass.Journal => "ehrgrains/data/6",
         KeyClass.Identity => "ehrgrains/data/7",
         KeyClass.Record => "ehrgrains/data/8",
+        KeyClass.Sync => "ehrgrains/data/9",
         _ => throw new ArgumentOutOfRangeException(nameof(keyClass)),
     };
 

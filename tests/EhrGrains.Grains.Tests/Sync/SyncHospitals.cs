@@ -1,0 +1,174 @@
+using System.Net.Http.Json;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using EhrGrains.Contracts;
+using EhrGrains.Contracts.Apps;
+using EhrGrains.Contracts.Callers;
+using EhrGrains.Contracts.Credentials;
+using EhrGrains.Contracts.Records;
+using EhrGrains.Contracts.Sync;
+using EhrGrains.Contracts.Tenants;
+using EhrGrains.Grains.Tests.Query;
+using EhrGrains.Sandbox;
+using EhrGrains.Storage.Sync;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+
+namespace EhrGrains.Grains.Tests.Sync;
+
+/// <summary>A cluster and the simulated hospitals of all products, onboarded when they are first used.</summary>
+public sealed class SyncHospitals : IAsyncLifetime
+{
+    private readonly QueryCluster cluster = new();
+    private readonly HttpClient http = new();
+    private readonly Dictionary<string, TenantId> tenants = [];
+    private readonly SemaphoreSlim onboarding = new(1);
+    private WebApplication? keys;
+    private WebApplication? sandbox;
+
+    private static CancellationToken Ct => TestContext.Current.CancellationToken;
+
+    internal QueryCluster Cluster => cluster;
+
+    internal SyncTable Table => cluster.Silo(0).GetRequiredService<SyncTable>();
+
+    public async ValueTask InitializeAsync()
+    {
+        await cluster.InitializeAsync();
+        var builder = WebApplication.CreateSlimBuilder();
+        builder.Logging.ClearProviders();
+        builder.WebHost.UseUrls("http://127.0.0.1:0");
+        keys = builder.Build();
+        keys.MapGet("/tenants/{tenant}/jwks.json", async (string tenant) => Results.Bytes(
+            await cluster.Grains().GetGrain<IHospitalTenantGrain>(tenant).GetJsonWebKeySetAsync(CancellationToken.None), "application/json"));
+        await keys.StartAsync(CancellationToken.None);
+        var url = keys.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First();
+        sandbox = SandboxHost.Build(new SandboxOptions { BasePort = 0, Patients = 4, JwksBase = url });
+        await sandbox.StartAsync(CancellationToken.None);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        http.Dispose();
+        onboarding.Dispose();
+        foreach (var app in new[] { sandbox, keys })
+        {
+            if (app is not null)
+            {
+                await app.StopAsync(CancellationToken.None);
+                await app.DisposeAsync();
+            }
+        }
+
+        await cluster.DisposeAsync();
+    }
+
+    internal SandboxSite Site(string vendor) => SandboxHost.Sites(sandbox!).First(site => site.Vendor == vendor);
+
+    /// <summary>The hospital of a product, open.</summary>
+    internal async Task<TenantId> OpenAsync(string vendor, SyncSpec? sync = null)
+    {
+        await onboarding.WaitAsync(Ct);
+        try
+        {
+            if (!tenants.TryGetValue(vendor, out var tenant))
+            {
+                tenants[vendor] = tenant = await OnboardAsync(Site(vendor), sync ?? new SyncSpec { AbsencesMax = 1 });
+            }
+
+            return tenant;
+        }
+        finally
+        {
+            onboarding.Release();
+        }
+    }
+
+    /// <summary>The hospital's patients.</summary>
+    internal async Task<string[]> PatientsAsync(string vendor) =>
+        [.. (await http.GetFromJsonAsync<JsonArray>($"{Site(vendor).AdminUrl}/patients", Ct))!.Select(line => (string)line!["id"]!)];
+
+    /// <summary>What the hospital has of a patient, by type and id.</summary>
+    internal async Task<JsonObject> TruthAsync(string vendor, string patient) =>
+        (await http.GetFromJsonAsync<JsonObject>($"{Site(vendor).AdminUrl}/truth?patient={patient}", Ct))!;
+
+    internal async Task EditAsync(string vendor, params object[] edits)
+    {
+        using var response = await http.PostAsJsonAsync($"{Site(vendor).AdminUrl}/edits", new { edits }, Ct);
+        response.IsSuccessStatusCode.ShouldBeTrue(await response.Content.ReadAsStringAsync(Ct));
+    }
+
+    internal async Task<long> RequestsAsync(string vendor) =>
+        (await http.GetFromJsonAsync<JsonObject>($"{Site(vendor).AdminUrl}/counters", Ct))!.Where(one => one.Key is "searches" or "pages" or "reads" or "requests")
+            .Sum(one => (long)one.Value!);
+
+    /// <summary>Runs a patient's copy to its end, as a shard does; answers how it stands.</summary>
+    internal async Task<SyncStatus> RunAsync(TenantId tenant, string patient)
+    {
+        var key = GrainKeys.Patient(tenant, PatientId.Parse(patient, null));
+        using (cluster.Silo(0).GetRequiredService<Grains.Callers.CallerTickets>().EnterSystem())
+        {
+            while (await cluster.Grains().GetGrain<IPatientSyncCursorGrain>(key).RunAsync(Ct))
+            {
+                Ct.ThrowIfCancellationRequested();
+            }
+        }
+
+        using var admin = cluster.EnterAdmin();
+        return await cluster.Grains().GetGrain<IPatientSyncCursorGrain>(key).StatusAsync(Ct);
+    }
+
+    /// <summary>The resources of a record, by type and id.</summary>
+    internal async Task<Dictionary<string, JsonNode>> RecordAsync(TenantId tenant, PatientId record)
+    {
+        using var admin = cluster.Enter("admin", AppRole.Admin, CallContext.ReadMessagesScope);
+        var resources = await cluster.Grains().GetGrain<IPatientRecordGrain>(GrainKeys.Patient(tenant, record)).ShowAsync(null, 1_000, Ct);
+        return resources.Select(json => JsonNode.Parse(json)!).ToDictionary(node => $"{node["resourceType"]}/{node["id"]}");
+    }
+
+    private async Task<TenantId> OnboardAsync(SandboxSite site, SyncSpec sync)
+    {
+        var tenant = TenantId.Parse(site.Tenant, null);
+        var grain = cluster.Grains().GetGrain<IHospitalTenantGrain>(GrainKeys.Tenant(tenant));
+        using var admin = cluster.EnterAdmin();
+        var method = site.AuthMethod switch
+        {
+            "client_secret_basic" => ClientAuthMethod.ClientSecretBasic,
+            "client_secret_post" => ClientAuthMethod.ClientSecretPost,
+            _ => ClientAuthMethod.PrivateKeyJwtEs384,
+        };
+        await grain.RegisterAsync(
+            new TenantSpec
+            {
+                Tenant = site.Tenant,
+                DisplayName = site.DisplayName,
+                TimeZone = site.TimeZone,
+                Budget = new BudgetSpec { Requests = 1_000, Concurrency = 50 },
+                Sync = site.Vendor == "modmed" ? sync with { Types = ["Patient", "Observation", "Condition"] } : sync,
+                Connection = new ConnectionSpec
+                {
+                    Vendor = site.Vendor,
+                    BaseUrl = site.FhirBaseUrl,
+                    ClientId = site.ClientId,
+                    AuthMethod = method,
+
+                    // ModMed refuses a request for more than it serves.
+                    Scopes = site.Vendor == "modmed" ? ["system/Patient.rs", "system/Observation.rs", "system/Condition.rs"] : [],
+                    Settings = new Dictionary<string, string>(site.Settings, StringComparer.Ordinal),
+                    PrivateNetworks = ["127.0.0.1/32"],
+                },
+            },
+            dryRun: false,
+            Ct);
+        var receipt = await grain.RotateCredentialAsync(
+            new NewCredential { Method = method, Secret = method == ClientAuthMethod.PrivateKeyJwtEs384 ? null : new SecretText(site.ClientSecret!) }, Ct);
+        receipt.Succeeded.ShouldBeTrue(JsonSerializer.Serialize(receipt.Steps));
+        await grain.ChangeLifecycleAsync(Lifecycle.Sandbox, "test", Ct);
+        return tenant;
+    }
+}
