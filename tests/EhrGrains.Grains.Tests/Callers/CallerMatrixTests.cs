@@ -228,7 +228,8 @@ public sealed class CallerMatrixTests(SqliteGrainCluster cluster) : IClassFixtur
         nameof(IFederatedQueryGrain) => Federation.Key,
         "ITokenSessionGrain" => GrainKeys.TokenSession(tenant, GrainKeys.BackendPurpose),
         "IMllpConnectionGrain" or "IMllpSenderGrain" => GrainKeys.Feed(tenant, FeedId.Parse("adt", null)),
-        "IPatientRecordGrain" => GrainKeys.Patient(tenant, PatientId.Parse("somebody", null)),
+        "IPatientRecordGrain" or "IPatientSyncCursorGrain" => GrainKeys.Patient(tenant, PatientId.Parse("somebody", null)),
+        "ISyncShardGrain" => GrainKeys.SyncShard(0),
         "IWebhookGrain" => GrainKeys.Webhook(tenant, WebhookId.Parse("somewhere", null)),
         _ => GrainKeys.Tenant(tenant),
     };
