@@ -32,6 +32,34 @@ public sealed class ResultTests
         At(Of(Result, Pid, Orc, Obr, Obx(1, type, value, units)).One("Observation"), path).ShouldBe(expected);
 
     [Fact]
+    public void What_an_order_says_of_the_specimen_is_of_the_specimen_that_a_segment_describes()
+    {
+        var mapped = Of(
+            Result, "PID|1||1^^^H^MR", Segment("OBR", (3, "F1"), (4, "24317-0^CBC^LN"), (7, "20240131080000"), (10, "88^COLLECT^JOHN"), (14, "20240131090000")),
+            "OBX|1|NM|718-7^Hemoglobin^LN||13.5|g/dL^^UCUM||||F", "SPM|1|S1||BLD^Blood^HL70487");
+
+        var specimen = mapped.One("Specimen");
+        At(specimen, "identifier.0.value").ShouldBe("S1");
+        At(specimen, "collection.collectedDateTime").ShouldBe("2024-01-31T08:00:00Z");
+        At(specimen, "receivedTime").ShouldBe("2024-01-31T09:00:00Z");
+        var collector = mapped.All("Practitioner").Single(practitioner => At(practitioner, "identifier.0.value") == "88");
+        At(specimen, "collection.collector.reference").ShouldBe("Practitioner/" + At(collector, "id"));
+    }
+
+    [Fact]
+    public void Who_interprets_a_report_does_it_at_the_most_precise_place_which_is_that_of_a_visit()
+    {
+        var mapped = Of(
+            Result, "PID|1||1^^^H^MR", Segment("PV1", (2, "I"), (3, "4E^136^B^HOSP")),
+            Segment("OBR", (3, "F1"), (4, "24317-0^CBC^LN"), (32, "99&READ&ANN^20240131^^4E^136^B^HOSP")), "OBX|1|NM|718-7^Hemoglobin^LN||13.5|g/dL^^UCUM||||F");
+
+        mapped.All("Location").Count.ShouldBe(4);
+        var role = mapped.All("PractitionerRole").Single(other => At(mapped.One("DiagnosticReport"), "resultsInterpreter.0.reference") == "PractitionerRole/" + At(other, "id"));
+        At(role, "location.0.reference").ShouldBe(At(mapped.One("Encounter"), "location.0.location.reference"));
+        At(role, "location.1").ShouldBeNull();
+    }
+
+    [Fact]
     public void A_repeated_value_becomes_components()
     {
         var observation = Of(Result, Pid, Orc, Obr, Obx(1, "NM", "60~120", "/min")).One("Observation");
