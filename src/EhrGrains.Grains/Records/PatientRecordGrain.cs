@@ -5,6 +5,7 @@ using EhrGrains.Contracts.Tenants;
 using EhrGrains.Grains.Audit;
 using EhrGrains.Grains.Callers;
 using EhrGrains.Grains.Changes;
+using EhrGrains.Grains.Sync;
 using EhrGrains.Grains.Tenants;
 using EhrGrains.Storage.Records;
 using EhrGrains.Storage.Sync;
@@ -23,6 +24,7 @@ internal sealed partial class PatientRecordGrain(
     RecordWriter writer,
     TenantSnapshots tenants,
     ChangeNews news,
+    SyncHints hints,
     CommandAudit audit,
     CallerTickets tickets,
     RecordBounds bounds,
@@ -71,6 +73,13 @@ internal sealed partial class PatientRecordGrain(
             if ((draft.IsEmpty && advance is null) || await CommitAsync([(state, draft, draft.Head())], advance, cancellationToken))
             {
                 metrics.Applied(draft.Written, draft.Unchanged);
+
+                // What a message says, the hospital's FHIR server may say in full.
+                if (draft.Written > 0 && advance is null && inputs.Any(input => input.Source.Position > 0))
+                {
+                    hints.Tell(Tenant, Patient, draft.Writes.Select(write => write.Resource.Type));
+                }
+
                 return new RecordReceipt { Written = draft.Written, Unchanged = draft.Unchanged };
             }
         }

@@ -153,7 +153,6 @@ internal sealed partial class PatientSyncCursorGrain(
         var now = time.GetUtcNow();
         var isComplete = run.Statuses.Where(status => run.IsWanted(status.Type)).All(status => status.IsComplete);
         var completedAt = isHint ? patient.CompletedAt : isComplete ? now : patient.CompletedAt;
-        metrics.Ended(isComplete, patient.CompletedAt is { } before ? now - before : null);
 
         // Not all at once the next time either.
         var spread = freshness * (0.8 + (0.2 * Random.Shared.NextDouble()));
@@ -174,6 +173,7 @@ internal sealed partial class PatientSyncCursorGrain(
                 Problem = null,
             },
             cancellationToken);
+        metrics.Ended(isComplete, patient.CompletedAt is { } before ? now - before : null);
     }
 
     // It goes on where it is: what was read of this run need not be read again.

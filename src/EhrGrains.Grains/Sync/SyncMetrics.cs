@@ -32,5 +32,5 @@ internal sealed class SyncMetrics
         }
     }
 
-    internal void Hinted() => hints.Add(1);
+    internal void Hinted(int patients) => hints.Add(patients);
 }

@@ -1,5 +1,6 @@
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Hosting;
 
 namespace EhrGrains.Grains.Sync;
 
@@ -13,5 +14,7 @@ internal static class SyncServices
         services.AddSingleton<SyncMetrics>();
         services.TryAddSingleton(SyncOptions.Default);
         services.AddSingleton<CursorSeals>();
+        services.AddSingleton<SyncHints>();
+        services.AddSingleton<IHostedService>(provider => provider.GetRequiredService<SyncHints>());
     }
 }

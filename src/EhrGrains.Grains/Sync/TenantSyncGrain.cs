@@ -61,9 +61,9 @@ internal sealed class TenantSyncGrain(
 
     public async Task HintAsync(PatientId record, string[] types, CancellationToken cancellationToken)
     {
-        if (await table.HintAsync(Tenant, record, types, time.GetUtcNow() + options.HintDelay, cancellationToken) > 0)
+        if (await table.HintAsync(Tenant, [(record, types)], time.GetUtcNow() + options.HintDelay, cancellationToken) > 0)
         {
-            metrics.Hinted();
+            metrics.Hinted(1);
             await WakeAsync(cancellationToken);
         }
     }

@@ -62,6 +62,10 @@ public sealed class SyncTable(Database database)
         ],
         cancellationToken);
 
+    /// <summary>The tenants that have patients whose copies are kept.</summary>
+    public async Task<IReadOnlyList<TenantId>> TenantsAsync(CancellationToken cancellationToken) => await database.ReadAsync(
+        TenantScope.Directory, new Statement("SELECT tenant_id FROM sync_tenants WHERE paused = 0"), r => TenantId.Parse(r.GetString(0), null), cancellationToken);
+
     /// <summary>The tenants of a shard that are not paused.</summary>
     public async Task<IReadOnlyList<TenantId>> TenantsAsync(int shard, CancellationToken cancellationToken) =>
         await database.ReadAsync(
@@ -136,19 +140,20 @@ public sealed class SyncTable(Database database)
         ],
         cancellationToken);
 
-    /// <summary>Something happened to resources of these types in a record: the patients copied into it are due at <paramref name="at"/>. Not flushed.</summary>
+    /// <summary>Something happened to resources of these types in records: the patients copied into them are due at <paramref name="at"/>. Not flushed.</summary>
     /// <returns>How many are concerned.</returns>
-    public Task<int> HintAsync(TenantId tenant, PatientId record, IReadOnlyCollection<string> types, DateTimeOffset at, CancellationToken cancellationToken) =>
+    public Task<int> HintAsync(
+        TenantId tenant, IReadOnlyCollection<(PatientId Record, IReadOnlyCollection<string> Types)> hints, DateTimeOffset at, CancellationToken cancellationToken) =>
         database.ExecuteRelaxedAsync(
             TenantScope.Of(tenant),
             [
-                new Statement(
+                .. hints.Select(hint => new Statement(
                     """
                     UPDATE sync_patients SET hinted = CASE WHEN hinted = '*' OR length(hinted) > 500 THEN '*' ELSE hinted || $3 END,
                       due_us = CASE WHEN due_us > $4 THEN $4 ELSE due_us END
                     WHERE tenant_id = $1 AND record = $2
                     """)
-                    .With(tenant.Value).With(record.Value).With(string.Concat(types.Select(type => type + ","))).With(at.ToMicroseconds()),
+                    .With(tenant.Value).With(hint.Record.Value).With(string.Concat(hint.Types.Select(type => type + ","))).With(at.ToMicroseconds())),
             ],
             cancellationToken);
 

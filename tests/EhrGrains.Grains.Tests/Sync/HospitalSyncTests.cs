@@ -1,3 +1,4 @@
+using EhrGrains.Contracts;
 using EhrGrains.Contracts.Records;
 using EhrGrains.Contracts.Sync;
 using EhrGrains.Fhir.Normalization;
@@ -29,6 +30,77 @@ public sealed class HospitalSyncTests(SyncHospitals hospitals) : IClassFixture<S
         var truth = await TruthAsync(vendor, patient);
         truth.Where(one => one.Value && status.Types.Any(type => one.Key.StartsWith(type.Type + "/", StringComparison.Ordinal))).Select(one => one.Key).Except(record.Keys).ShouldBeEmpty();
         record.Keys.Except(truth.Keys).ShouldBeEmpty();
+    }
+
+    [Theory]
+    [InlineData("epic")]
+    [InlineData("athenahealth")]
+    public async Task A_second_reading_writes_nothing_and_then_what_changed_arrives(string vendor)
+    {
+        var tenant = await hospitals.OpenAsync(vendor);
+        var patient = PatientId.Parse((await hospitals.PatientsAsync(vendor))[1], null);
+        await hospitals.Table.EnrolAsync(tenant, [patient], Ct);
+        var first = await hospitals.RunAsync(tenant, patient.Value);
+        var before = await hospitals.DescribeAsync(tenant, first.Record!.Value);
+
+        await hospitals.Table.RefreshAsync(tenant, [patient], isWhole: true, Ct);
+        var second = await hospitals.RunAsync(tenant, patient.Value);
+
+        (await hospitals.DescribeAsync(tenant, first.Record.Value)).Version.ShouldBe(before.Version);
+        second.Types.Sum(type => type.Counts.Stored).ShouldBe(0);
+        second.Types.Single(type => type.Type == "Observation").Counts.Unchanged.ShouldBe(first.Types.Single(type => type.Type == "Observation").Counts.Fetched);
+
+        // One that a search finds, of each kind.
+        var record = await hospitals.RecordAsync(tenant, first.Record.Value);
+        var truth = (await hospitals.TruthAsync(vendor, patient.Value))["resources"]!.AsArray().Where(resource => (bool)resource!["found"]!).ToArray();
+        var (changed, deleted) = (IdOf("Condition"), IdOf("Observation"));
+        await hospitals.EditAsync(
+            vendor,
+            new { kind = "update", type = "Condition", id = changed, set = new { recordedDate = "2001-02-03" } },
+            new { kind = "delete", type = "Observation", id = deleted });
+        await hospitals.Table.RefreshAsync(tenant, [patient], isWhole: true, Ct);
+        var third = await hospitals.RunAsync(tenant, patient.Value);
+
+        var after = await hospitals.RecordAsync(tenant, first.Record.Value);
+        ((string?)after[$"Condition/{ResourceIds.ToLegal(changed, out _)}"]["recordedDate"]).ShouldBe("2001-02-03");
+        after.ShouldNotContainKey($"Observation/{ResourceIds.ToLegal(deleted, out _)}");
+        after.Count.ShouldBe(record.Count - 1);
+        third.Types.Sum(type => type.Counts.Stored).ShouldBe(1);
+        third.Types.Sum(type => type.Counts.Deleted).ShouldBe(1);
+
+        string IdOf(string type) => (string)truth.First(resource => (string)resource!["type"]! == type)!["id"]!;
+    }
+
+    [Fact]
+    public async Task Whoever_is_enrolled_is_copied_and_a_message_about_them_makes_the_hospital_be_asked_again()
+    {
+        var tenant = await hospitals.OpenAsync("oracle-health");
+        var patient = PatientId.Parse((await hospitals.PatientsAsync("oracle-health"))[2], null);
+        var sync = hospitals.Cluster.Grains().GetGrain<ITenantSyncGrain>(GrainKeys.Tenant(tenant));
+        var copied = SyncHospitals.NextEnd();
+        using (hospitals.Cluster.EnterAdmin())
+        {
+            await sync.EnrolAsync([patient], Ct);
+        }
+
+        await copied;
+        var condition = (string)(await hospitals.TruthAsync("oracle-health", patient.Value))["resources"]!.AsArray()
+            .First(resource => (string)resource!["type"]! == "Condition" && (bool)resource["found"]!)!["id"]!;
+        await hospitals.EditAsync("oracle-health", new { kind = "update", type = "Condition", id = condition, set = new { recordedDate = "2001-02-03" } });
+        var again = SyncHospitals.NextEnd();
+        using (hospitals.EnterSystem())
+        {
+            await sync.HintAsync(patient, ["Condition"], Ct);
+        }
+
+        await again;
+        var record = await hospitals.RecordAsync(tenant, patient);
+        ((string?)record[$"Condition/{condition}"]["recordedDate"]).ShouldBe("2001-02-03");
+        using var admin = hospitals.Cluster.EnterAdmin();
+        var report = await sync.ReportAsync(10, Ct);
+        report.IsComplete.ShouldBe(report.Status.Complete == report.Status.Patients);
+        report.Types.ShouldContain(type => type.Type == "Condition" && type.Counts.Fetched > 0);
+        (await hospitals.Table.LoadAsync(tenant, patient, Ct))!.Patient.Hinted.ShouldBe("");
     }
 
     /// <summary>What the hospital has of the types that are copied, and whether a search finds it.</summary>

@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using System.Net.Http.Json;
 using System.Text.Json;
 using System.Text.Json.Nodes;
@@ -111,7 +112,7 @@ public sealed class SyncHospitals : IAsyncLifetime
     internal async Task<SyncStatus> RunAsync(TenantId tenant, string patient)
     {
         var key = GrainKeys.Patient(tenant, PatientId.Parse(patient, null));
-        using (cluster.Silo(0).GetRequiredService<Grains.Callers.CallerTickets>().EnterSystem())
+        using (EnterSystem())
         {
             while (await cluster.Grains().GetGrain<IPatientSyncCursorGrain>(key).RunAsync(Ct))
             {
@@ -121,6 +122,37 @@ public sealed class SyncHospitals : IAsyncLifetime
 
         using var admin = cluster.EnterAdmin();
         return await cluster.Grains().GetGrain<IPatientSyncCursorGrain>(key).StatusAsync(Ct);
+    }
+
+    internal async Task<RecordDescription> DescribeAsync(TenantId tenant, PatientId record)
+    {
+        using var admin = cluster.EnterAdmin();
+        return await cluster.Grains().GetGrain<IPatientRecordGrain>(GrainKeys.Patient(tenant, record)).DescribeAsync(Ct);
+    }
+
+    internal Grains.Callers.CallerScope EnterSystem() => cluster.Silo(0).GetRequiredService<Grains.Callers.CallerTickets>().EnterSystem();
+
+    /// <summary>Done when a run somewhere in the cluster has come to its end.</summary>
+    internal static Task NextEnd()
+    {
+        var ended = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var listener = new MeterListener
+        {
+            InstrumentPublished = (instrument, listener) =>
+            {
+                if (instrument.Name == "ehrgrains.sync.runs")
+                {
+                    listener.EnableMeasurementEvents(instrument);
+                }
+            },
+        };
+        listener.SetMeasurementEventCallback<long>((_, _, _, _) =>
+        {
+            ended.TrySetResult();
+            listener.Dispose();
+        });
+        listener.Start();
+        return ended.Task.WaitAsync(TimeSpan.FromSeconds(30), Ct);
     }
 
     /// <summary>The resources of a record, by type and id.</summary>
