@@ -23,7 +23,7 @@ internal sealed partial class SyncHints(
     private const int TicksPerRefresh = 5;
 
     private ConcurrentDictionary<(TenantId Tenant, PatientId Record), HashSet<string>> gathered = new();
-    private volatile IReadOnlySet<TenantId> copied = new HashSet<TenantId>();
+    private volatile HashSet<TenantId> copied = [];
 
     /// <summary>Something happened with resources of these types in a record.</summary>
     internal void Tell(TenantId tenant, PatientId record, IEnumerable<string> types)
