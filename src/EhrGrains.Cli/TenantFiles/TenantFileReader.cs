@@ -13,8 +13,9 @@ namespace EhrGrains.Cli.TenantFiles;
 /// </summary>
 internal static class TenantFileReader
 {
-    // A tenant has six levels of its own inside those of the document; more is a mistake, and unbounded depth would overflow the stack of the node loader.
-    private const int DepthMax = 8;
+    // A tenant has eight levels of its own (those of a vendor profile's sync section) inside those of the document; more is a
+    // mistake, and unbounded depth would overflow the stack of the node loader.
+    private const int DepthMax = 10;
 
     internal static TenantFile Read(string name, string text)
     {
@@ -116,6 +117,7 @@ internal static class TenantFileReader
                 Settings = connection.Pairs("settings"),
                 PrivateNetworks = connection.Texts("privateNetworks"),
                 TrustedCertificates = connection.Text("trustedCertificates"),
+                Profile = connection.Yaml("profile"),
             },
             Budget = new BudgetSpec
             {

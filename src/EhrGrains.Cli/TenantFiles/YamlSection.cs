@@ -186,6 +186,37 @@ internal sealed class YamlSection
         return pairs;
     }
 
+    /// <summary>A mapping as YAML text, to be read by whoever knows its form; what is wrong in it then is found by its lines here.</summary>
+    internal string? Yaml(string key)
+    {
+        var node = Take(key);
+        if (IsAbsent(node))
+        {
+            return null;
+        }
+
+        if (node is not YamlMappingNode)
+        {
+            Add(key, "EHR-CLI-030", "Must be a mapping: lines of «key: value».");
+            return null;
+        }
+
+        NoteLines(prefix + key, node);
+        using var text = new StringWriter(CultureInfo.InvariantCulture);
+        new YamlStream(new YamlDocument(node)).Save(text, assignAnchors: false);
+        return text.ToString();
+    }
+
+    private void NoteLines(string path, YamlNode node)
+    {
+        foreach (var (name, value) in (node as YamlMappingNode)?.Children ?? [])
+        {
+            var at = $"{path}.{(name as YamlScalarNode)?.Value}";
+            lines[at] = (int)name.Start.Line;
+            NoteLines(at, value);
+        }
+    }
+
     /// <summary>Called last: every key that no one asked for is a mistake.</summary>
     internal void RefuseUnknown()
     {

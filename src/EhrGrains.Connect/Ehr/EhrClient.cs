@@ -231,6 +231,11 @@ public sealed partial class EhrClient
         }
 
         message.Headers.Authorization = token is null ? null : new AuthenticationHeaderValue("Bearer", token.Value);
+        if (token is { ApiKeyHeader: { } header, ApiKey: { } key })
+        {
+            message.Headers.TryAddWithoutValidation(header, key);
+        }
+
         if (request.Form is { } form)
         {
             message.Content = new FormUrlEncodedContent(form.Select(static p => KeyValuePair.Create(p.Name, p.Value)));

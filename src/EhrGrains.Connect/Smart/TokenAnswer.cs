@@ -17,6 +17,12 @@ public sealed record TokenAnswer
     /// </summary>
     public string? Scope { get; init; }
 
+    /// <summary>The header of an API key that goes with every request beside the token; null where the vendor wants none.</summary>
+    public string? ApiKeyHeader { get; init; }
+
+    /// <summary>That key, which was given with the client secret.</summary>
+    public string? ApiKey { get; init; }
+
     /// <summary>Why there is no token; null on success. Never holds text of the answer.</summary>
     public Problem? Failure { get; init; }
 

@@ -52,6 +52,15 @@ public sealed class TokenClient(EgressClients egress, ConnectOptions options, Ti
         CancellationToken cancellationToken)
     {
         var scope = Scopes.Compose(connection, profile);
+        string? apiKey = null;
+        if (profile.Auth.ApiKeyHeader is not null && !proof.TrySplit(out proof, out apiKey))
+        {
+            return TokenAnswers.Fail(
+                "EHR-TOK-030",
+                $"{profile.Name} wants an API key with every request. Add a credential whose secret is the client secret, a space and the API key.",
+                invalidClient: true);
+        }
+
         using var deadline = new CancellationTokenSource(options.TokenTimeout, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, deadline.Token);
         try
@@ -59,7 +68,8 @@ public sealed class TokenClient(EgressClients egress, ConnectOptions options, Ti
             using var request = Compose(connection, tokenEndpoint, scope, proof);
             var response = await egress.For(tenant, connection).RequestClientCredentialsTokenAsync(request, either.Token);
             using var http = response.HttpResponse;
-            return TokenAnswers.Classify(response, scope, TimeSpan.FromSeconds(profile.Auth.ExpiresInDefault), time.GetUtcNow());
+            var answer = TokenAnswers.Classify(response, scope, TimeSpan.FromSeconds(profile.Auth.ExpiresInDefault), time.GetUtcNow());
+            return apiKey is null ? answer : answer with { ApiKeyHeader = profile.Auth.ApiKeyHeader, ApiKey = apiKey };
         }
         catch (CryptographicException)
         {
@@ -125,6 +135,16 @@ public sealed class TokenClient(EgressClients egress, ConnectOptions options, Ti
 
     private readonly record struct Proof(ClientAuthMethod Method, string? KeyId, ReadOnlyMemory<byte> Secret)
     {
+        /// <summary>Takes the API key off the end of the secret; false when there is none.</summary>
+        public bool TrySplit(out Proof proof, out string? apiKey)
+        {
+            var space = Secret.Span.LastIndexOf((byte)' ');
+            var given = Method is ClientAuthMethod.ClientSecretBasic or ClientAuthMethod.ClientSecretPost && space > 0 && space < Secret.Length - 1;
+            proof = given ? this with { Secret = Secret[..space] } : this;
+            apiKey = given ? Encoding.UTF8.GetString(Secret.Span[(space + 1)..]) : null;
+            return given;
+        }
+
         public override string ToString() => $"Proof {Method}";
     }
 }

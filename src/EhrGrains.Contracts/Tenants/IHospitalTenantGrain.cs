@@ -104,4 +104,8 @@ public sealed record TenantSnapshot
     /// <summary>The token endpoint that was discovered and pinned; null before the first discovery.</summary>
     [Id(4)]
     public string? PinnedTokenEndpoint { get; init; }
+
+    /// <summary>What a look at the site found to differ from the vendor profile, in the form of <see cref="ConnectionSpec.Profile"/>; null: nothing.</summary>
+    [Id(5)]
+    public string? ProbedProfile { get; init; }
 }

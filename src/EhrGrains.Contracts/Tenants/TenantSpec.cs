@@ -93,7 +93,10 @@ public sealed record TenantSpec
 [GenerateSerializer, Immutable, Alias("ehr.ConnectionSpec")]
 public sealed record ConnectionSpec
 {
-    /// <summary>Id of the vendor profile: <c>epic</c>, <c>oracle-health</c>, <c>athenahealth</c> or <c>us-core</c>.</summary>
+    /// <summary>
+    /// Id of the vendor profile: <c>epic</c>, <c>oracle-health</c>, <c>athenahealth</c>, <c>meditech</c>, <c>veradigm</c>, <c>modmed</c>,
+    /// <c>modmed-ema</c>, or <c>us-core</c> for any other certified EHR.
+    /// </summary>
     [Id(0)]
     public required string Vendor { get; init; }
 
@@ -135,6 +138,13 @@ public sealed record ConnectionSpec
     /// <summary>PEM certificates of the hospital's own certificate authority; null: the public ones.</summary>
     [Id(9)]
     public string? TrustedCertificates { get; init; }
+
+    /// <summary>
+    /// What differs at this site from the vendor profile, as YAML in the profile's own form; null: nothing. Mappings are merged,
+    /// everything else replaces what the profile says.
+    /// </summary>
+    [Id(10)]
+    public string? Profile { get; init; }
 }
 
 /// <summary>What a hospital's contract allows, counted over all silos.</summary>

@@ -19,8 +19,6 @@ public static class TenantSpecRules
     private const int UrlLengthMax = 2_048;
     private const int ScopesMax = 200;
     private const int ScopeLengthMax = 256;
-    private const int SettingsMax = 32;
-    private const int SettingLengthMax = 1_024;
     private const int CertificatesLengthMax = 65_536;
     private const long DailyQuotaMax = 1_000_000_000;
 
@@ -109,7 +107,7 @@ public static class TenantSpecRules
         }
 
         AddScopes(problems, connection.Scopes ?? []);
-        AddSettings(problems, connection.Settings ?? []);
+        ConnectionSettingRules.Check(problems, connection);
         AddCertificates(problems, "connection.trustedCertificates", connection.TrustedCertificates);
         return problems;
     }
@@ -154,11 +152,7 @@ public static class TenantSpecRules
             ["budget.concurrency"] = Text(spec.Budget.Concurrency),
             ["budget.dailyQuota"] = spec.Budget.DailyQuota is { } quota ? Text(quota) : null,
         };
-        foreach (var (name, value) in connection.Settings.OrderBy(setting => setting.Key, StringComparer.Ordinal))
-        {
-            values[$"connection.settings.{name}"] = value;
-        }
-
+        ConnectionSettingRules.Flatten(values, connection);
         FeedSpecRules.Flatten(values, spec.Feeds);
         MappingSpecRules.Flatten(values, spec.Mapping);
         SyncSpecRules.Flatten(values, spec.Sync);
@@ -311,29 +305,6 @@ public static class TenantSpecRules
         }
 
         return !scope.StartsWith("patient/", StringComparison.Ordinal) && !scope.StartsWith("user/", StringComparison.Ordinal);
-    }
-
-    private static void AddSettings(List<Problem> problems, Dictionary<string, string> settings)
-    {
-        if (settings.Count > SettingsMax)
-        {
-            problems.Add(new("EHR-TEN-040", "connection.settings", "At most 32 settings."));
-            return;
-        }
-
-        foreach (var (name, value) in settings)
-        {
-            if (name.Length is 0 or > 64 || !name.All(c => char.IsAsciiLetterOrDigit(c) || c is '_' or '-'))
-            {
-                problems.Add(new(
-                    "EHR-TEN-041", "connection.settings", "A setting's name has 1 to 64 characters: letters, digits, '_' and '-'."));
-            }
-            else if (!IsPlainText(value, SettingLengthMax))
-            {
-                problems.Add(new(
-                    "EHR-TEN-042", $"connection.settings.{name}", "A setting's value has 1 to 1,024 characters, no control characters."));
-            }
-        }
     }
 
     internal static void AddCertificates(List<Problem> problems, string path, string? pem)

@@ -58,6 +58,14 @@ public sealed class AccessToken(string value, long serial, DateTimeOffset refres
     [Id(5)]
     public string Origin { get; } = origin;
 
+    /// <summary>The header of a key that goes with every request beside the token; null where the vendor wants none.</summary>
+    [Id(6)]
+    public string? ApiKeyHeader { get; init; }
+
+    /// <summary>That key; as the token, only ever sent to <see cref="Origin"/>.</summary>
+    [Id(7)]
+    public string? ApiKey { get; init; }
+
     /// <inheritdoc/>
     public override string ToString() => $"AccessToken #{Serial}";
 }

@@ -22,6 +22,11 @@ internal enum Member : byte
     Source,
     VersionId,
     LastUpdated,
+    Security,
+    MaskedValue,
+    PatientLink,
+    LinkType,
+    Active,
 }
 
 internal static class Members
@@ -36,6 +41,8 @@ internal static class Members
         Kind.MetaTag => name.SequenceEqual("system"u8) ? Member.TagSystem : Member.None,
         Kind.Identifier => InIdentifier(name),
         Kind.IdentifierType => InIdentifierType(name),
+        Kind.MetaSecurity => name.SequenceEqual("code"u8) ? Member.Security : Anywhere(name),
+        Kind.PatientLink => name.SequenceEqual("type"u8) ? Member.LinkType : Anywhere(name),
         Kind.Search => name.SequenceEqual("mode"u8) ? Member.SearchMode : Member.None,
         _ => Anywhere(name),
     };
@@ -44,6 +51,8 @@ internal static class Members
     {
         2 when name.SequenceEqual("id"u8) => Member.Id,
         4 when name.SequenceEqual("meta"u8) => Member.Meta,
+        4 when name.SequenceEqual("link"u8) => Member.PatientLink,
+        6 when name.SequenceEqual("active"u8) => Member.Active,
         5 when name.SequenceEqual("class"u8) => Member.Class,
         _ => Anywhere(name),
     };
@@ -52,6 +61,7 @@ internal static class Members
     {
         3 when name.SequenceEqual("tag"u8) => Member.Tags,
         6 when name.SequenceEqual("source"u8) => Member.Source,
+        8 when name.SequenceEqual("security"u8) => Member.Security,
         9 when name.SequenceEqual("versionId"u8) => Member.VersionId,
         9 when name.SequenceEqual("extension"u8) => Member.MetaExtension,
         11 when name.SequenceEqual("lastUpdated"u8) => Member.LastUpdated,
@@ -62,6 +72,7 @@ internal static class Members
     {
         4 when name.SequenceEqual("type"u8) => Member.IdentifierType,
         5 when name.SequenceEqual("value"u8) => Member.IdentifierValue,
+        6 when name.SequenceEqual("_value"u8) => Member.MaskedValue,
         _ => Anywhere(name),
     };
 
@@ -79,6 +90,20 @@ internal static class Members
         9 when name.SequenceEqual("reference"u8) => Member.Reference,
         10 when name.SequenceEqual("identifier"u8) => Member.Identifier,
         _ => Member.None,
+    };
+
+    /// <summary>
+    /// Whether an element is a text for people, by name: an Annotation's or a coded value's text, a string value, a comment. Markdown
+    /// or plain is promised for all of them (FHIR R4 datatypes.html#string, #markdown).
+    /// </summary>
+    internal static bool IsProse(ReadOnlySpan<byte> name) => name.Length switch
+    {
+        4 => name.SequenceEqual("text"u8) || name.SequenceEqual("note"u8),
+        7 => name.SequenceEqual("comment"u8),
+        10 => name.SequenceEqual("conclusion"u8),
+        11 => name.SequenceEqual("valueString"u8) || name.SequenceEqual("description"u8),
+        18 => name.SequenceEqual("patientInstruction"u8),
+        _ => false,
     };
 
     /// <summary>Whether an element is one of FHIR R4's of type dateTime or instant, by name: the type is not in the JSON.</summary>

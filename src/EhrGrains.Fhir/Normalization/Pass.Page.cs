@@ -224,7 +224,7 @@ internal ref partial struct Pass
         return new PageResult
         {
             Next = next,
-            Total = total,
+            Total = rules.Profile.Search.TotalOfPage ? null : total,
             Matches = matches,
             Others = others,
             Patients = [.. work.Patients],

@@ -31,7 +31,7 @@ internal ref partial struct Pass
         PeekType();
         id = default;
         mustHavesMet = 0;
-        subsetted = false;
+        subsetted = redacted = replaced = false;
         copied = (int)reader.TokenStartIndex;
         Walk(Kind.Resource);
         CopyTo((int)reader.BytesConsumed);
@@ -134,6 +134,9 @@ internal ref partial struct Pass
             Member.Tags => Seen.Tags,
             Member.MetaExtension => Seen.Extensions,
             Member.TypeCoding => Seen.Coding,
+            Member.IdentifierValue => Seen.Value,
+            Member.MaskedValue => Seen.MaskedValue,
+            Member.Active => Seen.Active,
             _ => Seen.None,
         };
         return member;
@@ -148,9 +151,12 @@ internal ref partial struct Pass
                 Member.Tags => Kind.MetaTags,
                 Member.MetaExtension => Kind.MetaExtensions,
                 Member.Identifier => Kind.Identifiers,
+                Member.Security => Kind.MetaSecurity,
+                Member.PatientLink when type?.Name == "Patient" => Kind.PatientLinks,
                 _ when Members.IsString(member) || member == Member.Meta => throw Error(FhirFormatReason.WrongJsonType),
                 _ => Kind.Plain,
             });
+            Top.IsArray = true;
             return;
         }
 
@@ -171,6 +177,8 @@ internal ref partial struct Pass
             {
                 Kind.Identifiers => Kind.Identifier,
                 Kind.MetaTags => Kind.MetaTag,
+                Kind.MetaSecurity => Kind.MetaSecurity,
+                Kind.PatientLinks => Kind.PatientLink,
                 _ => Kind.Plain,
             },
         });
@@ -182,6 +190,11 @@ internal ref partial struct Pass
 
     private void Close()
     {
+        if (!Top.MarkedUp.Equals(default))
+        {
+            SayMarkedUp();
+        }
+
         switch (Top.Kind)
         {
             case Kind.Resource:
@@ -198,6 +211,9 @@ internal ref partial struct Pass
                 break;
             case Kind.IdentifierType:
                 CloseIdentifierType();
+                break;
+            case Kind.Identifier:
+                CountMasked();
                 break;
             case Kind.MappedClass:
                 Insert((int)reader.BytesConsumed, "}]}"u8);
@@ -237,6 +253,12 @@ internal ref partial struct Pass
             case Member.TypeText:
                 identifierText = ((int)reader.TokenStartIndex + 1)..((int)reader.BytesConsumed - 1);
                 break;
+            case Member.Security:
+                redacted |= rules.Applies(Rule.RedactedResources) && (reader.ValueTextEquals("REDACTED"u8) || reader.ValueTextEquals("MASKED"u8));
+                break;
+            case Member.LinkType:
+                replaced |= rules.Applies(Rule.MergedPatients) && reader.ValueTextEquals("replaced-by"u8);
+                break;
             case Member.VersionId:
                 versionId = reader.GetString();
                 break;
@@ -272,7 +294,17 @@ internal ref partial struct Pass
             work.Output.Append("]}"u8);
         }
 
-        if (type is null || subsetted)
+        if (replaced)
+        {
+            CloseReplaced();
+        }
+
+        if (redacted)
+        {
+            work.Count(Rule.RedactedResources);
+        }
+
+        if (type is null || subsetted || redacted)
         {
             return;
         }

@@ -7,6 +7,13 @@ namespace EhrGrains.Fhir.Normalization;
 /// <summary>What the rules do at the tokens that they concern.</summary>
 internal ref partial struct Pass
 {
+    // As JSON may write them: < and / as they are or escaped.
+    private static readonly byte[][] Tags =
+    [
+        [.. "</"u8], [.. "<br"u8], [.. "<\\/"u8], [.. "\\u003C/"u8], [.. "\\u003c/"u8], [.. "\\u003C\\/"u8], [.. "\\u003c\\/"u8],
+        [.. "\\u003Cbr"u8], [.. "\\u003cbr"u8],
+    ];
+
     /// <summary><c>2020-01-01T10:00:00</c>: the shortest time that FHIR allows, were it not for the missing offset.</summary>
     private const int LocalTimeLength = 19;
 
@@ -237,6 +244,80 @@ internal ref partial struct Pass
         if (rules.ZonesTimes && TryGetLocalTime(reader.ValueSpan, out var local) && Members.IsTime(elementName))
         {
             AddOffset(local);
+        }
+        else if (rules.MarksTexts && Members.IsProse(elementName) && !Top.IsArray)
+        {
+            LookForMarkup();
+        }
+    }
+
+    /// <summary>Notes a text that is RTF, or HTML: its tags would be read as part of the text.</summary>
+    private void LookForMarkup()
+    {
+        var text = reader.ValueSpan;
+        var isRtf = text.StartsWith("{\\\\rtf"u8);
+        var start = isRtf || HoldsTag(text) ? source[..(int)reader.TokenStartIndex].LastIndexOf(elementName) : -1;
+        if (start >= 0)
+        {
+            Top.MarkedUp = start..(start + elementName.Length);
+            Top.IsRtf = isRtf;
+        }
+    }
+
+    // The end of an element, or a line break: "p < 0.05" is neither.
+    private static bool HoldsTag(ReadOnlySpan<byte> text)
+    {
+        foreach (var tag in Tags)
+        {
+            if (text.IndexOf(tag) >= 0)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    /// <summary>
+    /// Keeps a marked-up text as it is and says beside it what it is: an extension on the element, unless the EHR says something there
+    /// itself.
+    /// </summary>
+    private void SayMarkedUp()
+    {
+        var name = source[Top.MarkedUp];
+        Span<byte> sibling = stackalloc byte[32];
+        sibling[0] = (byte)'_';
+        name.CopyTo(sibling[1..]);
+        sibling = sibling[..(name.Length + 1)];
+        if (work.Names.AsSpan(Top.Names, work.NameCount - Top.Names).Contains(Fingerprint.Of(sibling)))
+        {
+            return;
+        }
+
+        work.Count(Rule.MarkedUpTexts);
+        AddMember("\""u8);
+        work.Output.Append(sibling);
+        work.Output.Append("\":{\"extension\":[{\"url\":\"https://ehrgrains.dev/fhir/StructureDefinition/text-format\",\"valueCode\":\""u8);
+        work.Output.Append(Top.IsRtf ? "application/rtf"u8 : "text/html"u8);
+        work.Output.Append("\"}]}"u8);
+    }
+
+    /// <summary>An identifier whose value the EHR withholds (a masked SSN): it stays as it is, told by what is rendered of it.</summary>
+    private readonly void CountMasked()
+    {
+        if ((Top.Seen & (Seen.Value | Seen.MaskedValue)) == Seen.MaskedValue && rules.Applies(Rule.MaskedIdentifiers))
+        {
+            work.Count(Rule.MaskedIdentifiers);
+        }
+    }
+
+    /// <summary>A patient that was merged into another is no longer in use (R4 valueset-link-type.html#replaced-by), also where the EHR does not say so.</summary>
+    private void CloseReplaced()
+    {
+        work.Count(Rule.MergedPatients);
+        if (!Top.Seen.HasFlag(Seen.Active))
+        {
+            AddMember("\"active\":false"u8);
         }
     }
 

@@ -33,6 +33,8 @@ internal ref partial struct Pass
     private ReadOnlySpan<byte> elementName;
     private int mustHavesMet;
     private bool subsetted;
+    private bool redacted;
+    private bool replaced;
     private Range identifierText;
 
     // Its meta.

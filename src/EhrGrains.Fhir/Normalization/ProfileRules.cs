@@ -27,6 +27,7 @@ internal sealed class ProfileRules
         Profile = profile;
         chosen = [.. data.Rules.Select(name => Rules.Optional[name])];
         ZonesTimes = Applies(Rule.ZonedTimes);
+        MarksTexts = Applies(Rule.MarkedUpTexts);
         types = new(ResourceTypes.All.Select(t =>
             KeyValuePair.Create(t, new TypeRules(t, Applies(Rule.MustHaves) ? MustHaves.ByType.GetValueOrDefault(t, []) : []))));
         codeSystems = new(CodeSystems.Common.Where(s => !data.CodeSystems.ContainsKey(s.Key)).Concat(data.CodeSystems)
@@ -40,6 +41,9 @@ internal sealed class ProfileRules
 
     /// <summary>Whether <see cref="Rule.ZonedTimes"/> applies; asked of every text.</summary>
     internal bool ZonesTimes { get; }
+
+    /// <summary>Whether <see cref="Rule.MarkedUpTexts"/> applies; asked of every text.</summary>
+    internal bool MarksTexts { get; }
 
     internal static ProfileRules Of(VendorProfile profile) => Made.GetValue(profile, static p => new ProfileRules(p));
 

@@ -17,6 +17,10 @@ internal enum Rule
     CodeSystems,
     ZonedTimes,
     MustHaves,
+    MaskedIdentifiers,
+    RedactedResources,
+    MergedPatients,
+    MarkedUpTexts,
 }
 
 /// <summary>The rules by the names that vendor profiles and metrics know them by.</summary>
@@ -26,6 +30,7 @@ internal static class Rules
     [
         "relative-references", "legal-ids", "tenant-source", "tenant-tag", "repeated-resources", "entry-members",
         "identifier-types", "identifier-values", "encounter-class", "code-systems", "zoned-times", "must-haves",
+        "masked-identifiers", "redacted-resources", "merged-patients", "marked-up-texts",
     ];
 
     /// <summary>The rules that a vendor profile chooses.</summary>

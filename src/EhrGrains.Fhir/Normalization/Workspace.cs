@@ -61,6 +61,13 @@ internal struct Frame
 
     /// <summary>The members seen that its rule asks about.</summary>
     internal Seen Seen;
+
+    /// <summary>Whether it is an array.</summary>
+    internal bool IsArray;
+
+    /// <summary>The name of a member whose text is marked up, and whether it is RTF (else HTML); empty: none.</summary>
+    internal Range MarkedUp;
+    internal bool IsRtf;
 }
 
 /// <summary>What an object or array is to the rules.</summary>
@@ -77,6 +84,9 @@ internal enum Kind : byte
     IdentifierType,
     MappedClass,
     Search,
+    MetaSecurity,
+    PatientLinks,
+    PatientLink,
 }
 
 /// <summary>Members seen in a frame.</summary>
@@ -89,6 +99,9 @@ internal enum Seen : byte
     Tags = 4,
     Extensions = 8,
     Coding = 16,
+    Value = 32,
+    MaskedValue = 64,
+    Active = 128,
 }
 
 /// <summary>How an entry came to be in a page.</summary>

@@ -84,6 +84,8 @@ internal static class OutcomeReader
 
         var type = raw.Type is not null && IssueTypes.Meanings.ContainsKey(raw.Type) ? raw.Type : "processing";
         var severity = raw.Severity is "fatal" or "error" or "warning" or "information" ? raw.Severity : "error";
+        report.Incomplete |= (severity is "fatal" or "error" && type != "not-found")
+            || type is "incomplete" or "suppressed" or "forbidden" or "security" or "too-costly" or "throttled";
         issues.Add(new OutcomeIssue(severity, type, IssueTypes.Meanings[type], null, raw.Expression));
     }
 

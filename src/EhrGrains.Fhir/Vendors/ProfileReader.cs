@@ -17,7 +17,7 @@ internal static partial class ProfileReader
     internal static VendorProfile Read(string fileName, TextReader text)
     {
         var problems = new List<Problem>();
-        var profile = Read(fileName, Parse(fileName, text), problems);
+        var profile = Read(fileName, new YamlFields(Parse(fileName, text), problems));
         return problems.Count == 0
             ? profile
             : throw new ProblemException(ProblemKind.Invalid, [.. problems.Select(p => p with { Path = $"{fileName}: {p.Path}" })]);
@@ -39,9 +39,8 @@ internal static partial class ProfileReader
         }
     }
 
-    private static VendorProfile Read(string fileName, YamlNode root, List<Problem> problems)
+    private static VendorProfile Read(string fileName, YamlFields fields)
     {
-        var fields = new YamlFields(root, "", problems);
         var search = ReadSearch(fields.Fields("search"));
         var profile = new VendorProfile
         {
@@ -74,9 +73,11 @@ internal static partial class ProfileReader
             Methods = fields.Texts("methods"),
             ScopeVersion = Enum.TryParse<ScopeVersion>(fields.Text("scopeVersion", ScopeVersions), out var version) ? version : default,
             WildcardScopes = fields.Flag("wildcardScopes"),
+            ApiKeyHeader = fields.Text("apiKeyHeader", absent: "") is { Length: > 0 } header ? header : null,
             ExpiresInDefault = fields.Number("expiresInDefault", 300, 86_400),
         };
         Check(auth.Methods.Count > 0 && auth.Methods.All(Methods.Contains), fields, "methods", $"has to name some of: {string.Join(", ", Methods)}");
+        Check(auth.ApiKeyHeader?.All(c => char.IsAsciiLetterOrDigit(c) || c == '-') ?? true, fields, "apiKeyHeader", "has to be the name of a header");
         fields.Close();
         return auth;
     }
@@ -89,6 +90,7 @@ internal static partial class ProfileReader
             Post = fields.Flag("post", absent: true),
             Always = fields.Map("always"),
             AlwaysOnNext = fields.Flag("alwaysOnNext"),
+            TotalOfPage = fields.Flag("totalOfPage"),
             IdWith = fields.Texts("idWith"),
             OwnParameters = fields.Map("ownParameters"),
         };

@@ -71,6 +71,9 @@ public sealed record AuthRules
     /// <summary>Whether <c>system/*.rs</c> is understood; where not, one scope a resource type is asked for.</summary>
     public bool WildcardScopes { get; init; }
 
+    /// <summary>A header that brings an API key with every request beside the token; null: none.</summary>
+    public string? ApiKeyHeader { get; init; }
+
     /// <summary>Lifetime in seconds to assume when the token answer has no <c>expires_in</c>.</summary>
     public int ExpiresInDefault { get; init; } = 300;
 }
@@ -92,6 +95,9 @@ public sealed record SearchRules
 
     /// <summary>Whether <see cref="Always"/> is needed on <c>next</c> links as well.</summary>
     public bool AlwaysOnNext { get; init; }
+
+    /// <summary>Whether <c>Bundle.total</c> counts the entries of the page, not the matches: it is then not passed on as the total.</summary>
+    public bool TotalOfPage { get; init; }
 
     /// <summary>The parameters that may be given together with <c>_id</c>; empty: any.</summary>
     public IReadOnlyList<string> IdWith { get; init; } = [];
@@ -161,7 +167,8 @@ public sealed record NormalizationRules
 {
     /// <summary>
     /// Names of the rules in code that apply, besides those that always do (references, ids, source, tag, repeated resources):
-    /// <c>identifier-types</c>, <c>identifier-values</c>, <c>encounter-class</c>, <c>code-systems</c>, <c>zoned-times</c>, <c>must-haves</c>.
+    /// <c>identifier-types</c>, <c>identifier-values</c>, <c>encounter-class</c>, <c>code-systems</c>, <c>zoned-times</c>, <c>must-haves</c>,
+    /// <c>masked-identifiers</c>, <c>redacted-resources</c>, <c>merged-patients</c>, <c>marked-up-texts</c>.
     /// </summary>
     public IReadOnlyList<string> Rules { get; init; } = [];
 

@@ -12,13 +12,21 @@ internal sealed class YamlFields
 {
     private readonly string path;
     private readonly List<Problem> problems;
+    private readonly bool lines;
     private readonly Dictionary<string, YamlNode> fields = [];
     private readonly HashSet<string> asked = [];
 
-    internal YamlFields(YamlNode? node, string path, List<Problem> problems)
+    /// <summary>The fields of a document.</summary>
+    internal YamlFields(YamlNode root, List<Problem> problems, bool lines = true)
+        : this(root, "", problems, lines)
+    {
+    }
+
+    private YamlFields(YamlNode? node, string path, List<Problem> problems, bool lines)
     {
         this.path = path;
         this.problems = problems;
+        this.lines = lines;
         if (node is not YamlMappingNode mapping)
         {
             if (node is not null)
@@ -31,7 +39,7 @@ internal sealed class YamlFields
 
         foreach (var (key, value) in mapping.Children)
         {
-            fields[((YamlScalarNode)key).Value ?? ""] = value;
+            fields[(key as YamlScalarNode)?.Value ?? ""] = value;
         }
     }
 
@@ -131,7 +139,7 @@ internal sealed class YamlFields
     internal IReadOnlyList<IReadOnlyList<string>> ListsOfTexts(string name)
     {
         var node = Take(name);
-        return node is null ? [] : [.. Sequence(name, node).Select((item, i) => new YamlFields(null, At(name), problems).Items(item, i))];
+        return node is null ? [] : [.. Sequence(name, node).Select((item, i) => new YamlFields(null, At(name), problems, lines).Items(item, i))];
     }
 
     /// <summary>A mapping of texts to texts.</summary>
@@ -141,10 +149,10 @@ internal sealed class YamlFields
     internal IReadOnlyList<IReadOnlyDictionary<string, string>> Maps(string name)
     {
         var node = Take(name);
-        return node is null ? [] : [.. Sequence(name, node).Select((item, i) => new YamlFields(item, At($"{name}.{i}"), problems).Entries())];
+        return node is null ? [] : [.. Sequence(name, node).Select((item, i) => new YamlFields(item, At($"{name}.{i}"), problems, lines).Entries())];
     }
 
-    internal YamlFields Fields(string name) => new(Take(name), At(name), problems);
+    internal YamlFields Fields(string name) => new(Take(name), At(name), problems, lines);
 
     internal void Wrong(string name, string message) => Wrong(name, Take(name), message);
 
@@ -197,7 +205,7 @@ internal sealed class YamlFields
 
     private void Wrong(string name, YamlNode? node, string message)
     {
-        var line = node is null ? "" : $" (line {node.Start.Line})";
+        var line = node is null || !lines ? "" : $" (line {node.Start.Line})";
         problems.Add(new Problem("EHR-VEN-001", At(name), $"{message}{(node is null ? "; it is missing" : "")}{line}."));
     }
 }

@@ -53,7 +53,7 @@ internal sealed class CredentialCheck(
             endpoint = found.TokenEndpoint;
         }
 
-        var profile = VendorProfiles.Find(connection.Vendor)!;
+        var profile = VendorProfiles.For(connection)!;
         var delay = options.Value.VerifyDelay;
         for (var attempt = 1; ; attempt++)
         {

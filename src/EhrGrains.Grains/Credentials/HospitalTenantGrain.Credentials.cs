@@ -199,7 +199,7 @@ internal sealed partial class HospitalTenantGrain
                 "The tenant is suspended: nothing is sent to the hospital. Resume it first.");
         }
 
-        if (credential is not null && CheckNew(credential, VendorProfiles.Find(state.Spec!.Connection.Vendor)) is { } problem)
+        if (credential is not null && CheckNew(credential, VendorProfiles.For(state.Spec!.Connection, state.ProbedProfile)) is { } problem)
         {
             throw new ProblemException(ProblemKind.Invalid, [problem]);
         }

@@ -45,7 +45,7 @@ internal sealed class EhrQueryGrain(Queries queries, TenantSnapshots tenants, Ti
         string gatewayBase, string? tokenEndpoint, bool summary, CancellationToken cancellationToken)
     {
         var snapshot = await tenants.GetAsync(Tenant, cancellationToken);
-        if (snapshot is null or { Lifecycle: Lifecycle.Offboarded } || VendorProfiles.Find(snapshot.Spec.Connection.Vendor) is not { } profile)
+        if (snapshot is null or { Lifecycle: Lifecycle.Offboarded } || VendorProfiles.For(snapshot) is not { } profile)
         {
             return QueryAnswer.Refuse(404, "not-found", "EHR-QRY-001", "There is no such tenant.").ToResource().ToResponse();
         }

@@ -36,7 +36,7 @@ internal sealed class Normalizers
     private static TenantRules Prepare(TenantId tenant, TenantSnapshot snapshot)
     {
         var spec = snapshot.Spec;
-        var profile = VendorProfiles.Find(spec.Connection.Vendor) ?? throw new ProblemException(
+        var profile = VendorProfiles.For(snapshot) ?? throw new ProblemException(
             ProblemKind.Unavailable, "EHR-QRY-009", "connection.vendor", "This silo does not know the tenant's vendor profile; it may be older than the others.");
         var zone = TimeZoneInfo.FindSystemTimeZoneById(spec.TimeZone);
         return new TenantRules(

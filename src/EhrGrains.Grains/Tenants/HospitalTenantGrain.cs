@@ -193,6 +193,7 @@ internal sealed partial class HospitalTenantGrain(
             Grants = [.. state.Grants],
             Version = state.Version,
             PinnedTokenEndpoint = state.PinnedTokenEndpoint,
+            ProbedProfile = state.ProbedProfile,
         });
     }
 
@@ -232,6 +233,7 @@ internal sealed partial class HospitalTenantGrain(
         {
             Spec = spec,
             PinnedTokenEndpoint = moved ? null : state.PinnedTokenEndpoint,
+            ProbedProfile = moved ? null : state.ProbedProfile,
         }), cancellationToken);
         if (before.Version > 0 && differences.Any(difference => difference.Path.StartsWith("connection.", StringComparison.Ordinal)))
         {

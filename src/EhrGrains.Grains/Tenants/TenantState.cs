@@ -31,4 +31,8 @@ internal sealed record TenantState
 
     [Id(6)]
     public string? PinnedTokenEndpoint { get; init; }
+
+    /// <summary>What the last look at the site found to differ from its vendor profile.</summary>
+    [Id(7)]
+    public string? ProbedProfile { get; init; }
 }

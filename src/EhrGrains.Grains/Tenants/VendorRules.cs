@@ -11,7 +11,17 @@ internal static partial class VendorRules
 {
     internal static IReadOnlyList<Problem> Check(ConnectionSpec connection)
     {
-        if (VendorProfiles.Find(connection.Vendor) is not { } profile)
+        VendorProfile? profile;
+        try
+        {
+            profile = VendorProfiles.For(connection);
+        }
+        catch (ProblemException e)
+        {
+            return e.Problems;
+        }
+
+        if (profile is null)
         {
             var known = string.Join(", ", VendorProfiles.All.Select(known => known.Id));
             return [new("EHR-TEN-008", "connection.vendor", $"There is no such vendor profile. Known: {known}.")];

@@ -156,7 +156,7 @@ internal sealed partial class TokenSessionGrain(
             return (Refused("EHR-TOK-003", "The tenant is not open for queries: nothing is sent to the hospital now."), 0, "");
         }
 
-        if (VendorProfiles.Find(connection.Vendor) is not { } profile)
+        if (VendorProfiles.For(snapshot) is not { } profile)
         {
             return (Refused("EHR-TOK-004", "The tenant's vendor profile is not known to this version."), 0, "");
         }
@@ -240,7 +240,11 @@ internal sealed partial class TokenSessionGrain(
             var life = answer.ExpiresIn ?? TimeSpan.FromMinutes(5);
             var end = begin + life;
             var serial = stored.State.Serial + 1;
-            var token = new AccessToken(answer.AccessToken!, serial, end - TokenPolicy.Margin(life), end, answer.Scope ?? "", origin);
+            var token = new AccessToken(answer.AccessToken!, serial, end - TokenPolicy.Margin(life), end, answer.Scope ?? "", origin)
+            {
+                ApiKeyHeader = answer.ApiKeyHeader,
+                ApiKey = answer.ApiKey,
+            };
             stored.State = new TokenSessionState { Serial = serial, Token = token, CredentialVersion = version };
             await stored.WriteStateAsync(CancellationToken.None);
             (failure, failures, askAgainAt) = (null, 0, default);

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Json.Nodes;
 
 namespace EhrGrains.Fhir.Tests.Normalization;
 
@@ -262,6 +263,92 @@ public sealed class RulesTests
         var (_, result) = Hospital.Normalize($$"""{"resourceType":"Patient","id":"1"{{more}}}""");
 
         result.RuleCounts.ContainsKey("must-haves").ShouldBeFalse();
+    }
+
+    [Fact]
+    public void A_masked_identifier_stays_masked_and_is_counted()
+    {
+        const string Masked = """{"system":"http://hl7.org/fhir/sid/us-ssn","_value":{"extension":[{"url":"http://hl7.org/fhir/StructureDefinition/rendered-value","valueString":"xxx-xx-1234"}]}}""";
+        var (resource, result) = Hospital.Normalize(
+            Hospital.Patient("1").Replace("""{"system":"urn:x","value":"1"}""", $$"""{"value":"1","_value":{"id":"a"} },{{Masked}}""", StringComparison.Ordinal), "epic");
+
+        resource["identifier"]![1]!.ToJsonString().ShouldBe(Masked);
+        result.RuleCounts["masked-identifiers"].ShouldBe(1);
+    }
+
+    [Theory]
+    [InlineData("REDACTED")]
+    [InlineData("MASKED")]
+    public void What_a_redacted_record_lacks_is_withheld_and_not_said_to_be_unknown(string code)
+    {
+        var (resource, result) = Hospital.Normalize(
+            $$$"""{"resourceType":"Patient","id":"1","meta":{"security":[{"system":"http://terminology.hl7.org/CodeSystem/v3-ObservationValue","code":"{{{code}}}"}]}}""", "veradigm");
+
+        resource.AsObject().ContainsKey("name").ShouldBeFalse();
+        result.RuleCounts["redacted-resources"].ShouldBe(1);
+        result.RuleCounts.ContainsKey("must-haves").ShouldBeFalse();
+    }
+
+    [Theory]
+    [InlineData("", true)]
+    [InlineData(""","active":true""", false)]
+    public void A_patient_merged_into_another_is_out_of_use_where_the_EHR_does_not_say(string active, bool added)
+    {
+        var (resource, result) = Hospital.Normalize(Hospital.Patient(
+            "1", $$""","link":[{"other":{"reference":"Patient/2","type":"Patient"},"type":"replaced-by"}]{{active}}"""), "oracle-health");
+
+        resource["active"]!.GetValue<bool>().ShouldBe(!added);
+        result.RuleCounts["merged-patients"].ShouldBe(1);
+        result.Patients.ShouldBe(["1", "2"], ignoreOrder: true);
+    }
+
+    [Fact]
+    public void A_patient_linked_otherwise_is_not_merged()
+    {
+        var (resource, result) = Hospital.Normalize(Hospital.Patient(
+            "1", ""","link":[{"other":{"reference":"Patient/2"},"type":"replaces"}]"""), "oracle-health");
+
+        resource.AsObject().ContainsKey("active").ShouldBeFalse();
+        result.RuleCounts.ContainsKey("merged-patients").ShouldBeFalse();
+    }
+
+    [Theory]
+    [InlineData("{\\\\rtf1 Fine.}", "application/rtf")]
+    [InlineData("<p>Fine.<\\/p>", "text/html")]
+    [InlineData("Fine.<br>Really.", "text/html")]
+    [InlineData("\\u003Cb\\u003EFine.\\u003C/b\\u003E", "text/html")]
+    public void A_text_in_RTF_or_HTML_is_kept_and_said_to_be_that(string text, string format)
+    {
+        var (resource, result) = Hospital.Normalize(Observation("""{"text":"x"}""", $$""","note":[{"time":"2024-01-15","text":"{{text}}"},{"text":"p < 0.05"}]"""), "oracle-health");
+
+        resource["note"]![0]!["text"]!.GetValue<string>().ShouldBe(JsonNode.Parse($"\"{text}\"")!.GetValue<string>());
+        resource["note"]![0]!["_text"]!.ToJsonString().ShouldBe(
+            $$"""{"extension":[{"url":"https://ehrgrains.dev/fhir/StructureDefinition/text-format","valueCode":"{{format}}"}]}""");
+        resource["note"]![1]!.ToJsonString().ShouldNotContain("_text");
+        result.RuleCounts["marked-up-texts"].ShouldBe(1);
+    }
+
+    [Fact]
+    public void What_the_EHR_says_about_a_marked_up_text_itself_stays()
+    {
+        var (resource, result) = Hospital.Normalize(
+            Observation("""{"text":"x"}""", ""","_valueString":{"id":"a"},"valueString":"<b>1</b>","class":{"text":"<i>2</i>"}"""), "oracle-health");
+
+        resource["_valueString"]!.ToJsonString().ShouldBe("""{"id":"a"}""");
+        result.RuleCounts["marked-up-texts"].ShouldBe(1);
+    }
+
+    [Fact]
+    public void A_contained_resource_is_part_of_its_resource_and_no_entry()
+    {
+        const string Contained = """[{"resourceType":"Location","id":"loc_1","name":"Ward"}]""";
+        var (resource, result) = Hospital.Normalize(
+            Encounter("""{"system":"urn:x","code":"1"}""").Replace("\"status\"", $"\"contained\":{Contained},\"location\":[{{\"location\":{{\"reference\":\"#loc_1\"}}}}],\"status\"", StringComparison.Ordinal), "oracle-health");
+
+        resource["contained"]!.ToJsonString().ShouldBe(Contained);
+        resource["location"]![0]!["location"]!["reference"]!.GetValue<string>().ShouldBe("#loc_1");
+        result.Id.ShouldBe("1");
+        result.RuleCounts.ContainsKey("legal-ids").ShouldBeFalse();
     }
 
     [Fact]

@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using EhrGrains.Contracts;
+using EhrGrains.Contracts.Tenants;
 using EhrGrains.Fhir.Vendors;
 
 namespace EhrGrains.Fhir.Tests.Vendors;
@@ -23,7 +24,7 @@ public sealed class VendorProfileTests
     [Fact]
     public void The_built_in_profiles_load_and_name_their_sources()
     {
-        VendorProfiles.All.Select(p => p.Id).ShouldBe(["athenahealth", "epic", "meditech", "modmed", "oracle-health", "us-core", "veradigm"]);
+        VendorProfiles.All.Select(p => p.Id).ShouldBe(["athenahealth", "epic", "meditech", "modmed", "modmed-ema", "oracle-health", "us-core", "veradigm"]);
         VendorProfiles.All.ShouldAllBe(p => p.Sources.Count > 0 && p.Resources.ContainsKey("Patient"));
         VendorProfiles.Find("epic")!.Resources.Count.ShouldBe(59);
         VendorProfiles.Find("nobody").ShouldBeNull();
@@ -129,6 +130,53 @@ public sealed class VendorProfileTests
     public void What_is_not_YAML_is_told(string text) => Refused(text).ShouldHaveSingleItem().Code.ShouldBe("EHR-VEN-002");
 
     [Fact]
+    public void A_site_changes_what_it_states_and_nothing_else()
+    {
+        var site = Site("""
+            search: { post: false }
+            resources:
+              Observation: { countMax: 40, countDefault: 40 }
+              Goal: ~
+            sync: { types: { Goal: ~, Observation: { strategy: Crawl } } }
+            """)!;
+        var oracle = VendorProfiles.Find("oracle-health")!;
+
+        site.Search.Post.ShouldBeFalse();
+        site.Resources["Observation"].CountMax.ShouldBe(40);
+        site.Resources["Observation"].Search.ShouldBe(oracle.Resources["Observation"].Search);
+        site.Resources.Keys.ShouldBe(oracle.Resources.Keys.Except(["Goal"]), ignoreOrder: true);
+        site.Sync.Types["Observation"].Strategy.ShouldBe(SyncStrategy.Crawl);
+        site.Sync.Types["Condition"].ShouldBeEquivalentTo(oracle.Sync.Types["Condition"]);
+        Site("search: { post: false }", "search: { post: true, countParameter: _n }")!.Search.ShouldBeEquivalentTo(oracle.Search with { Post = false, CountParameter = "_n" });
+    }
+
+    [Theory]
+    [InlineData("resources: { Observation: { countMax: many } }", "connection.profile.resources.Observation.countMax", "whole number")]
+    [InlineData("resources: { Observatoin: { search: [_id] } }", "connection.profile.resources.Observatoin", "resource type")]
+    [InlineData("sync: { types: { Condition: { strategy: Never } } }", "connection.profile.sync.types.Condition.strategy", "LastUpdated")]
+    [InlineData("serach: { post: false }", "connection.profile.serach", "not known")]
+    [InlineData("id: epic", "connection.profile.id", "cannot be changed")]
+    [InlineData("ownIds: ['*']", "connection.profile.ownIds", "cannot be changed")]
+    [InlineData("search: { always: { x: y } }", "connection.profile.search.always", "cannot be changed")]
+    [InlineData("- 1", "connection.profile", "mapping")]
+    public void A_mistake_of_a_site_is_told_by_its_path(string stated, string path, string message)
+    {
+        var problem = Should.Throw<ProblemException>(() => Site(stated)).Problems.ShouldHaveSingleItem();
+
+        (problem.Path, problem.Message.Contains("line", StringComparison.Ordinal)).ShouldBe((path, false));
+        problem.Message.ShouldContain(message);
+    }
+
+    [Fact]
+    public void What_a_look_found_is_forgotten_when_it_does_not_go_with_what_is_stated()
+    {
+        var stated = "resources: { Observation: { search: [_id, patient, category, _lastUpdated], exclusive: ~, requiredAnyOf: [[patient]] } }";
+
+        Site(stated, "resources: { Observation: { requiredAnyOf: [[code]] } }")!.Resources["Observation"].RequiredAnyOf.ShouldBe([["patient"]]);
+        Site("resources: { Observation: { countMax: 70 } }", "nonsense: 1")!.Resources["Observation"].CountMax.ShouldBe(70);
+    }
+
+    [Fact]
     public void The_certification_floor_holds_every_search_that_US_Core_demands_or_advises()
     {
         var floor = VendorProfiles.Find("us-core")!;
@@ -148,6 +196,9 @@ public sealed class VendorProfileTests
         static IEnumerable<string[]> Combinations(JsonNode? extensions) => (extensions?.AsArray() ?? [])
             .Select(e => (e!["extension"]?.AsArray() ?? []).Where(x => (string?)x!["url"] == "required").Select(x => (string)x!["valueString"]!).ToArray());
     }
+
+    private static VendorProfile? Site(string stated, string? probed = null) => VendorProfiles.For(
+        new ConnectionSpec { Vendor = "oracle-health", BaseUrl = "https://ehr.example/r4", ClientId = "c", Profile = stated }, probed);
 
     private static VendorProfile Read(string text) => ProfileReader.Read("test.yaml", new StringReader(text));
 
