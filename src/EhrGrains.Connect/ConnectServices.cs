@@ -26,6 +26,7 @@ public static class ConnectServices
         services.TryAddSingleton<ConnectMetrics>();
         services.TryAddSingleton<EgressClients>();
         services.TryAddSingleton<SmartDiscovery>();
+        services.TryAddSingleton<SiteStatements>();
         services.TryAddSingleton<TokenClient>();
         services.TryAddSingleton<EhrClient>();
         services.TryAddSingleton<BulkClient>();

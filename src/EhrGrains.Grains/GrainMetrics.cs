@@ -7,6 +7,8 @@ internal sealed class GrainMetrics
 {
     private readonly Counter<long> callsRefused;
     private readonly Counter<long> credentialVerification;
+    private readonly Counter<long> quirkLooks;
+    private readonly Counter<long> quirkChanges;
 
     public GrainMetrics(IMeterFactory meters)
     {
@@ -14,9 +16,17 @@ internal sealed class GrainMetrics
         callsRefused = meter.CreateCounter<long>("ehrgrains.call.refused", "{call}", "Grain calls refused, by reason.");
         credentialVerification = meter.CreateCounter<long>(
             "ehrgrains.credential.verification", "{verification}", "Credential verifications.");
+        quirkLooks = meter.CreateCounter<long>("ehrgrains.quirk.looks", "{look}", "Looks at what a hospital's EHR says of itself.");
+        quirkChanges = meter.CreateCounter<long>(
+            "ehrgrains.quirk.changes", "{change}", "Things that a hospital's EHR says of itself otherwise than before: an alarm.");
     }
 
     internal void CallRefused(string reason) => callsRefused.Add(1, new KeyValuePair<string, object?>("reason", reason));
+
+    internal void QuirksLooked(string vendor, string outcome) =>
+        quirkLooks.Add(1, new KeyValuePair<string, object?>("vendor", vendor), new KeyValuePair<string, object?>("outcome", outcome));
+
+    internal void QuirksChanged(string vendor, int count) => quirkChanges.Add(count, new KeyValuePair<string, object?>("vendor", vendor));
 
     internal void CredentialVerified(string method, string outcome) =>
         credentialVerification.Add(1, new("method", method), new("outcome", outcome));

@@ -42,6 +42,7 @@ public sealed class Hospital : IAsyncDisposable
             ["token_endpoint"] = $"{Url}/{TokenPath}",
             ["capabilities"] = new[] { "client-confidential-asymmetric" },
         }));
+        app.MapGet("/r4/metadata", () => Statement is { } statement ? Results.Text(statement, "application/fhir+json") : Results.NotFound());
         app.MapPost("/{path}", AnswerAsync);
     }
 
@@ -62,6 +63,9 @@ public sealed class Hospital : IAsyncDisposable
     public int ExpiresIn { get; set; } = 300;
 
     public string TokenPath { get; set; } = "token";
+
+    /// <summary>Its CapabilityStatement; null: it shows none.</summary>
+    public string? Statement { get; set; }
 
     public string Secret { get; set; } = "";
 

@@ -21,6 +21,8 @@ internal static class CommandTree
             AppCommand.Build(),
             GrantCommand.Build(),
             GrantCommand.BuildRevoke(),
+            VendorCommand.Build(),
+            QuirksCommand.Build(),
             QueryCommand.Build(),
             AuditCommand.Build(),
             BudgetCommand.Build(),

@@ -8,6 +8,7 @@ using EhrGrains.Contracts.Budgets;
 using EhrGrains.Contracts.Client;
 using EhrGrains.Contracts.Feeds;
 using EhrGrains.Contracts.Query;
+using EhrGrains.Contracts.Quirks;
 using EhrGrains.Contracts.Records;
 using EhrGrains.Contracts.Sync;
 using EhrGrains.Contracts.Tenants;
@@ -114,6 +115,9 @@ public sealed class ClusterConnection : IAsyncDisposable
     /// <summary>The copy of one patient.</summary>
     public IPatientSyncCursorGrain Sync(TenantId tenant, PatientId patient) =>
         grains.GetGrain<IPatientSyncCursorGrain>(GrainKeys.Patient(tenant, patient));
+
+    /// <summary>How a tenant's EHR differs from its vendor profile.</summary>
+    public IQuirkLedgerGrain Quirks(TenantId tenant) => grains.GetGrain<IQuirkLedgerGrain>(GrainKeys.Tenant(tenant));
 
     /// <summary>How a tenant's messages become FHIR.</summary>
     public IMappingGrain Mapping(TenantId tenant) => grains.GetGrain<IMappingGrain>(GrainKeys.Tenant(tenant));

@@ -1,6 +1,7 @@
 using EhrGrains.Contracts;
 using EhrGrains.Contracts.Credentials;
 using EhrGrains.Contracts.Tenants;
+using EhrGrains.Fhir.Vendors;
 using YamlDotNet.Core;
 using YamlDotNet.Core.Events;
 using YamlDotNet.RepresentationModel;
@@ -43,10 +44,24 @@ internal static class TenantFileReader
         {
             // What could not even be read, or is in what could not be read, is not complained of a second time.
             var known = problems.ConvertAll(problem => problem.Problem.Path);
-            problems.AddRange(file.Place(TenantSpecRules.Validate(spec).Where(problem => !known.Exists(path => Covers(path, problem.Path)))));
+            problems.AddRange(file.Place(
+                TenantSpecRules.Validate(spec).Concat(CheckProfile(spec.Connection)).Where(problem => !known.Exists(path => Covers(path, problem.Path)))));
         }
 
         return file with { Problems = [.. problems.OrderBy(problem => problem.Line)] };
+    }
+
+    private static Problem[] CheckProfile(ConnectionSpec connection)
+    {
+        try
+        {
+            VendorProfiles.For(connection);
+            return [];
+        }
+        catch (ProblemException e)
+        {
+            return e.Problems;
+        }
     }
 
     // One pass over the events, before any node is made: what YAML can do and a tenant file must not.

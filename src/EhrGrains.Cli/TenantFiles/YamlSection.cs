@@ -209,7 +209,12 @@ internal sealed class YamlSection
 
     private void NoteLines(string path, YamlNode node)
     {
-        foreach (var (name, value) in (node as YamlMappingNode)?.Children ?? [])
+        if (node is not YamlMappingNode mapping)
+        {
+            return;
+        }
+
+        foreach (var (name, value) in mapping.Children)
         {
             var at = $"{path}.{(name as YamlScalarNode)?.Value}";
             lines[at] = (int)name.Start.Line;

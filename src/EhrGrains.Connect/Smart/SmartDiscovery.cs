@@ -1,5 +1,3 @@
-using System.Net;
-using System.Net.Http.Headers;
 using System.Text.Json;
 using EhrGrains.Connect.Egress;
 using EhrGrains.Contracts.Tenants;
@@ -35,7 +33,7 @@ public sealed class SmartDiscovery(EgressClients egress, ConnectOptions options,
     private const string OAuthUris = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris";
     private const int ListMax = 1000;
 
-    private static readonly JsonDocumentOptions Strict = new() { MaxDepth = 64, AllowDuplicateProperties = false };
+    private readonly AnonymousDocuments documents = new(egress, options, time);
 
     /// <summary>Learns the token endpoint. Nothing is sent but the two anonymous requests, and none when the operator stated it.</summary>
     public async Task<DiscoveryResult> DiscoverAsync(TenantId tenant, ConnectionSpec connection, CancellationToken cancellationToken)
@@ -59,7 +57,7 @@ public sealed class SmartDiscovery(EgressClients egress, ConnectOptions options,
 
         // Appended to the base even when that has a path, unlike RFC 8615.
         var baseUri = new Uri(connection.BaseUrl.TrimEnd('/') + "/");
-        var wellKnown = await GetAsync(
+        var wellKnown = await documents.GetAsync(
             tenant, connection, new Uri(baseUri, ".well-known/smart-configuration"), "application/json", cancellationToken);
         using (wellKnown.Document)
         {
@@ -69,7 +67,7 @@ public sealed class SmartDiscovery(EgressClients egress, ConnectOptions options,
             }
         }
 
-        var metadata = await GetAsync(tenant, connection, new Uri(baseUri, "metadata"), "application/fhir+json", cancellationToken);
+        var metadata = await documents.GetAsync(tenant, connection, new Uri(baseUri, "metadata"), "application/fhir+json", cancellationToken);
         using (metadata.Document)
         {
             if (metadata.Document is { } document && ReadOAuthUris(document.RootElement, baseUri) is { } endpoint)
@@ -91,88 +89,6 @@ public sealed class SmartDiscovery(EgressClients egress, ConnectOptions options,
 
     private static DiscoveryResult Checked(DiscoveryResult found, ConnectionSpec connection) =>
         Endpoints.Check(found.TokenEndpoint!, connection) is { } problem ? new DiscoveryResult { Failure = problem } : found;
-
-    private async Task<Fetched> GetAsync(
-        TenantId tenant, ConnectionSpec connection, Uri uri, string accept, CancellationToken cancellationToken)
-    {
-        using var deadline = new CancellationTokenSource(options.TokenTimeout, time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, deadline.Token);
-        try
-        {
-            using var request = new HttpRequestMessage(HttpMethod.Get, uri);
-            request.Headers.Accept.Add(new MediaTypeWithQualityHeaderValue(accept));
-            using var response = await egress.For(tenant, connection)
-                .SendAsync(request, HttpCompletionOption.ResponseHeadersRead, either.Token);
-            var status = (int)response.StatusCode;
-            if (response.StatusCode != HttpStatusCode.OK)
-            {
-                return status is 408 or 429 or >= 500
-                    ? Fetched.No(
-                        "EHR-TOK-022",
-                        $"Discovery at the FHIR server was answered {status}. It is asked again; if this lasts, ask the hospital.",
-                        true)
-                    : default;
-            }
-
-            var (outcome, body) = await PooledBody.ReadAsync(
-                response.Content, BodyBounds.Of(options, options.DiscoveryBytesMax), time, either.Token);
-            using (body)
-            {
-                return body is null
-                    ? Fetched.No(
-                        "EHR-TOK-023", $"The FHIR server's discovery document was {Said(outcome)}.", outcome != BodyOutcome.TooLarge)
-                    : new Fetched(Parse(body.Memory), null, false);
-            }
-        }
-        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
-        {
-            return Fetched.No(
-                "EHR-TOK-024",
-                "The FHIR server did not answer discovery in time. It is asked again; if this lasts, ask the hospital.",
-                true);
-        }
-        catch (HttpRequestException e)
-        {
-            return FromException(e);
-        }
-        catch (EgressRefusedException e)
-        {
-            return Fetched.No("EHR-TOK-025", e.Message, false);
-        }
-    }
-
-    private static Fetched FromException(HttpRequestException e)
-    {
-        if (EgressRefusedException.In(e) is { } refused)
-        {
-            return Fetched.No("EHR-TOK-025", refused.Message, false);
-        }
-
-        return e.HttpRequestError == HttpRequestError.SecureConnectionError
-            ? Fetched.No("EHR-TOK-026", "The FHIR server's certificate is not trusted, has expired or is for another host. "
-                + "If the hospital has its own authority, give it in connection.trustedCertificates.", false)
-            : Fetched.No("EHR-TOK-027", "The FHIR server could not be reached. It is asked again; if this lasts, ask the hospital.", true);
-    }
-
-    private static string Said(BodyOutcome outcome) => outcome switch
-    {
-        BodyOutcome.TooLarge => "too large to be one: check the base URL",
-        BodyOutcome.TooSlow => "sent too slowly",
-        _ => "cut off",
-    };
-
-    private static JsonDocument? Parse(ReadOnlyMemory<byte> body)
-    {
-        try
-        {
-            // The bytes go back to the pool; the document needs its own.
-            return JsonDocument.Parse(body.ToArray(), Strict);
-        }
-        catch (JsonException)
-        {
-            return null;
-        }
-    }
 
     private static DiscoveryResult? ReadConfiguration(JsonElement root, Uri baseUri)
     {
@@ -226,10 +142,4 @@ public sealed class SmartDiscovery(EgressClients egress, ConnectOptions options,
         element.ValueKind == JsonValueKind.Object && element.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.Array
             ? value.EnumerateArray()
             : default;
-
-    private readonly record struct Fetched(JsonDocument? Document, Problem? Failure, bool Transient)
-    {
-        public static Fetched No(string code, string message, bool transient) =>
-            new(null, new Problem(code, "connection.baseUrl", message), transient);
-    }
 }

@@ -140,8 +140,8 @@ public sealed class TokenClient(EgressClients egress, ConnectOptions options, Ti
         {
             var space = Secret.Span.LastIndexOf((byte)' ');
             var given = Method is ClientAuthMethod.ClientSecretBasic or ClientAuthMethod.ClientSecretPost && space > 0 && space < Secret.Length - 1;
-            proof = given ? this with { Secret = Secret[..space] } : this;
             apiKey = given ? Encoding.UTF8.GetString(Secret.Span[(space + 1)..]) : null;
+            proof = given ? this with { Secret = Secret[..space] } : this;
             return given;
         }
 

@@ -79,6 +79,10 @@ public interface IHospitalTenantGrain : IGrainWithStringKey
     /// <summary>Pins the token endpoint that discovery found; a different one later is refused until an operator updates the connection.</summary>
     [Alias("PinTokenEndpoint"), Requires(Permission.Internal), AlwaysInterleave]
     Task<string> PinTokenEndpointAsync(string tokenEndpoint, CancellationToken cancellationToken);
+
+    /// <summary>Makes what a look at the site found hold (<see cref="TenantSnapshot.ProbedProfile"/>); null: the vendor profile as it is.</summary>
+    [Alias("AdoptProbedProfile"), Requires(Permission.Internal), AlwaysInterleave]
+    Task AdoptProbedProfileAsync(string? profile, CancellationToken cancellationToken);
 }
 
 /// <summary>The part of a tenant that serving a query needs.</summary>

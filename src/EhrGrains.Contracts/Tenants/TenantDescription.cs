@@ -30,6 +30,10 @@ public sealed record TenantDescription
     /// <summary>The token endpoint that was discovered and pinned; null before the first discovery.</summary>
     [Id(5)]
     public string? PinnedTokenEndpoint { get; init; }
+
+    /// <summary>What a look at the site found to differ from the vendor profile, in the form of <see cref="ConnectionSpec.Profile"/>; null: nothing.</summary>
+    [Id(6)]
+    public string? ProbedProfile { get; init; }
 }
 
 /// <summary>An app's rights at one tenant.</summary>

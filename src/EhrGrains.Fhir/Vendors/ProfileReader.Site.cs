@@ -21,7 +21,7 @@ internal static partial class ProfileReader
         {
             if (Parse(SitePath, new StringReader(changes)) is YamlMappingNode mapping)
             {
-                problems.AddRange(Fixed.Where(path => Holds(mapping, path))
+                problems.AddRange(Fixed.Where(path => TakeOut(mapping, path))
                     .Select(path => new Problem("EHR-VEN-003", string.Join('.', path), "is the vendor's and cannot be changed for a site.")));
                 Merge(root, mapping);
             }
@@ -29,11 +29,6 @@ internal static partial class ProfileReader
             {
                 problems.Add(new Problem("EHR-VEN-001", "", "has to be a mapping of names to values."));
             }
-        }
-
-        if (problems.Count > 0)
-        {
-            throw AtSite(problems);
         }
 
         // Lines would be those of the vendor's file as often as of the site's.
@@ -44,9 +39,13 @@ internal static partial class ProfileReader
     private static ProblemException AtSite(List<Problem> problems) => new(
         ProblemKind.Invalid, [.. problems.Select(p => p with { Path = p.Path.Length == 0 ? SitePath : $"{SitePath}.{p.Path}" })]);
 
-    private static bool Holds(YamlMappingNode mapping, ReadOnlySpan<string> path) =>
-        mapping.Children.TryGetValue(new YamlScalarNode(path[0]), out var value)
-        && (path.Length == 1 || (value is YamlMappingNode inner && Holds(inner, path[1..])));
+    private static bool TakeOut(YamlMappingNode mapping, ReadOnlySpan<string> path)
+    {
+        var name = new YamlScalarNode(path[0]);
+        return path.Length == 1
+            ? mapping.Children.Remove(name)
+            : mapping.Children.TryGetValue(name, out var value) && value is YamlMappingNode inner && TakeOut(inner, path[1..]);
+    }
 
     private static void Merge(YamlMappingNode into, YamlMappingNode changes)
     {

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using EhrGrains.Contracts;
 using EhrGrains.Contracts.Apps;
+using EhrGrains.Contracts.Quirks;
 using EhrGrains.Contracts.Scopes;
 using EhrGrains.Contracts.Tenants;
 using EhrGrains.Contracts.Tokens;
@@ -133,6 +134,11 @@ internal sealed partial class HospitalTenantGrain(
             }),
             cancellationToken);
 
+        if (lifecycle is Lifecycle.Sandbox or Lifecycle.Uat or Lifecycle.Live)
+        {
+            await GrainFactory.GetGrain<IQuirkLedgerGrain>(GrainKeys.Tenant(Tenant)).WatchAsync(cancellationToken);
+        }
+
         // The reason is for people and may hold anything: it is not logged.
         LogLifecycle(log, Tenant, before.Lifecycle, lifecycle, reason.Length);
         return Describe(after);
@@ -210,6 +216,12 @@ internal sealed partial class HospitalTenantGrain(
                 "connection.tokenEndpoint",
                 "The hospital now names another token endpoint than the one that was pinned. "
                 + "If that is right, state it in connection.tokenEndpoint.");
+    }
+
+    public async Task AdoptProbedProfileAsync(string? profile, CancellationToken cancellationToken)
+    {
+        Registered();
+        await CommitAsync(state => state with { ProbedProfile = profile });
     }
 
     private async Task<TenantChange> StateAsync(TenantSpec spec, bool dryRun, CancellationToken cancellationToken)
@@ -345,6 +357,7 @@ internal sealed partial class HospitalTenantGrain(
         Grants = [.. state.Grants],
         Version = state.Version,
         PinnedTokenEndpoint = state.PinnedTokenEndpoint,
+        ProbedProfile = state.ProbedProfile,
     };
 
     [LoggerMessage(1000, LogLevel.Information, "Tenant {Tenant} was stated: {Count} settings changed.")]
