@@ -32,6 +32,13 @@ public sealed class ResultTests
         At(Of(Result, Pid, Orc, Obr, Obx(1, type, value, units)).One("Observation"), path).ShouldBe(expected);
 
     [Fact]
+    public void An_order_without_a_group_has_no_requisition()
+    {
+        At(Of(Result, Pid, Orc, Obr).One("ServiceRequest"), "requisition").ShouldBeNull();
+        At(Of(Result, Pid, Orc + "|G1^EHR", Obr).One("ServiceRequest"), "requisition.value").ShouldBe("G1");
+    }
+
+    [Fact]
     public void What_an_order_says_of_the_specimen_is_of_the_specimen_that_a_segment_describes()
     {
         var mapped = Of(
