@@ -1,103 +1,44 @@
 using System.Globalization;
-using System.Net.Sockets;
 using EhrGrains.Cli.Contexts;
 using EhrGrains.Cli.Fhir;
-using EhrGrains.Contracts;
 using EhrGrains.Contracts.Tenants;
-using EhrGrains.Silo;
-using EhrGrains.Silo.Configuration;
-using Microsoft.AspNetCore.Builder;
-using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Hosting;
-using Microsoft.Extensions.Options;
+using EhrGrains.Sandbox;
 
 namespace EhrGrains.Demo;
 
 /// <summary>The demo from the start of the silo to the last check.</summary>
-internal sealed class Demonstration(Narrator narrator, string dataDirectory, Ports ports) : IAsyncDisposable
+internal sealed class Demonstration(Stage stage) : IPlay
 {
-    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(3);
-
-    private WebApplication silo = null!;
-    private bool isSiloStarted;
+    private readonly Narrator narrator = stage.Narrator;
     private bool isFirstRun;
     private Hospitals hospitals = null!;
-    private ClusterConnection admin = null!;
     private Application app = null!;
     private LiveFeeds feeds = null!;
     private Admission admission = null!;
     private string query = "";
 
-    private string OperatorFile => Path.Combine(dataDirectory, "operator.json");
+    public static TimeSpan Limit { get; } = TimeSpan.FromMinutes(3);
 
-    private string AppFile => Path.Combine(dataDirectory, "demo-app.json");
+    private ClusterConnection Admin => stage.Admin;
 
-    /// <summary>Runs the demo; 0 when every check held.</summary>
-    internal static async Task<int> RunAsync(Narrator narrator, bool once, string dataDirectory, CancellationToken cancellationToken)
-    {
-        var (ports, note) = once ? (Ports.Any, null) : Ports.Choose();
-        if (note is not null)
-        {
-            narrator.Say(note);
-        }
+    private string AppFile => Path.Combine(stage.DataDirectory, "demo-app.json");
 
-        var throwAway = once ? Directory.CreateTempSubdirectory("ehrgrains-demo-") : null;
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        limit.CancelAfter(Limit);
-        try
-        {
-            await using var demo = new Demonstration(narrator, throwAway?.FullName ?? dataDirectory, ports);
-            await demo.ShowAsync(limit.Token);
-            limit.CancelAfter(Timeout.InfiniteTimeSpan);
-            if (!once)
-            {
-                await demo.feeds.KeepSendingAsync(cancellationToken);
-                demo.SayHowToGoOn();
-                await demo.silo.WaitForShutdownAsync(cancellationToken);
-            }
-
-            return 0;
-        }
-        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
-        {
-            return once ? 1 : 0;
-        }
-        catch (Exception e) when (e is CheckFailedException or ProblemException or OrleansException or HttpRequestException or SocketException
-            or IOException or TimeoutException or OperationCanceledException or OptionsValidationException)
-        {
-            narrator.Failed(e is OperationCanceledException ? $"The demo took more than {Limit.TotalMinutes} minutes." : e.Message);
-            return 1;
-        }
-        finally
-        {
-            throwAway?.Delete(recursive: true);
-        }
-    }
+    public static IPlay On(Stage stage) => new Demonstration(stage);
 
     public async ValueTask DisposeAsync()
     {
-        foreach (var connection in new IAsyncDisposable?[] { app, admin, admission, hospitals })
+        foreach (var connection in new IAsyncDisposable?[] { app, admission, hospitals })
         {
             if (connection is not null)
             {
                 await connection.DisposeAsync();
             }
         }
-
-        if (isSiloStarted)
-        {
-            await silo.StopAsync(CancellationToken.None);
-        }
-
-        if (silo is not null)
-        {
-            await silo.DisposeAsync();
-        }
     }
 
-    private async Task ShowAsync(CancellationToken cancellationToken)
+    public async Task ShowAsync(CancellationToken cancellationToken)
     {
-        await narrator.StepAsync("Start a silo with its gateway, on one SQLite file", () => StartSiloAsync(cancellationToken));
+        await narrator.StepAsync("Start a silo with its gateway, on one SQLite file", () => stage.StartSiloAsync(cancellationToken));
         await narrator.StepAsync("Open three hospitals", () => OpenHospitalsAsync(cancellationToken));
         await narrator.StepAsync("Onboard them: register, try the credential at the hospital, go live", () => OnboardAsync(cancellationToken));
         await narrator.StepAsync("Register an app, with a grant at each", () => RegisterAppAsync(cancellationToken));
@@ -105,42 +46,26 @@ internal sealed class Demonstration(Narrator narrator, string dataDirectory, Por
         await narrator.StepAsync("One query over all three, by HTTP", async () =>
         {
             overHttp = await QueryAllAsync(cancellationToken);
-            return $"GET {new Uri(admin.Context.Url, $"/fhir/{query}")}";
+            return $"GET {new Uri(Admin.Context.Url, $"/fhir/{query}")}";
         });
         await narrator.StepAsync("The same as an Orleans client", () => CompareAsync(overHttp, cancellationToken));
-        await narrator.StepAsync("Rotate a key under load", () => Rotation.UnderLoadAsync(admin, app, TenantOf("athenahealth"), query, cancellationToken));
+        await narrator.StepAsync("Rotate a key under load", () => Rotation.UnderLoadAsync(Admin, app, TenantOf("athenahealth"), query, cancellationToken));
         await narrator.StepAsync("A hospital says 429", () => AbsorbThrottlingAsync(cancellationToken));
         await narrator.StepAsync("Each hospital sends its admissions and results as HL7 v2", () => feeds.ShowAsync(narrator, cancellationToken));
         await narrator.StepAsync("An admission comes in, and is known to the application within a second", () => admission.ShowAsync(cancellationToken));
         await narrator.StepAsync("Verify the audit trail", () => VerifyAuditAsync(cancellationToken));
     }
 
-    private async Task<string> StartSiloAsync(CancellationToken cancellationToken)
+    public async Task GoOnAsync(CancellationToken cancellationToken)
     {
-        string[] settings =
-        [
-            $"--EhrGrains:DataDirectory={dataDirectory}",
-            $"--EhrGrains:Http:Url=http://127.0.0.1:{ports.Http}",
-            $"--EhrGrains:Silo:Port={ports.Silo}",
-            $"--EhrGrains:Silo:GatewayPort={ports.Gateway}",
-            $"--EhrGrains:Mllp:Port={ports.Mllp}",
-
-            // The application takes its webhooks on this machine.
-            "--EhrGrains:Webhooks:PrivateNetworks:0=127.0.0.1/32",
-
-            // The story is told here; what goes wrong is an exception or a failed check.
-            "--Logging:Console:LogLevel:Default=None",
-        ];
-        silo = SiloHost.Build(settings);
-        await silo.StartAsync(cancellationToken);
-        isSiloStarted = true;
-        admin = await ClusterConnection.OpenAsync(ClusterContext.Read(OperatorFile), Application.NoLog, cancellationToken);
-        return $"{admin.Context.Url.AbsoluteUri.TrimEnd('/')}, Orleans gateway {admin.Context.Gateway}, data in {dataDirectory}";
+        await feeds.KeepSendingAsync(cancellationToken);
+        SayHowToGoOn();
     }
 
     private async Task<string> OpenHospitalsAsync(CancellationToken cancellationToken)
     {
-        hospitals = await Hospitals.StartAsync(ports.Hospitals, admin.Context.Url, cancellationToken);
+        hospitals = await Hospitals.StartAsync(
+            new SandboxOptions { Vendors = ["epic", "oracle-health", "athenahealth"], BasePort = stage.Ports.Hospitals }, Admin.Context.Url, cancellationToken);
         query = hospitals.Sites[0].SharedPatientSearch!;
         narrator.Table(["tenant", "product", "FHIR base URL"], hospitals.Sites.Select(site => new[] { site.Tenant, site.Vendor, site.FhirBaseUrl }));
         return "each with its product's token rules, search rules, paging, limits and mistakes";
@@ -150,19 +75,19 @@ internal sealed class Demonstration(Narrator narrator, string dataDirectory, Por
     {
         foreach (var site in hospitals.Sites)
         {
-            var tenant = await hospitals.OnboardAsync(admin, site, cancellationToken);
+            var tenant = await hospitals.OnboardAsync(Admin, site, cancellationToken);
             CheckFailedException.Unless(tenant.Lifecycle == Lifecycle.Live, $"{site.Tenant} is {tenant.Lifecycle}, not live.");
         }
 
-        feeds = new LiveFeeds(admin, hospitals, silo.Services.GetRequiredService<SiloOptions>().Mllp.Port);
+        feeds = new LiveFeeds(Admin, hospitals, stage.MllpPort);
         return "all three gave us a token";
     }
 
     private async Task<string> RegisterAppAsync(CancellationToken cancellationToken)
     {
         isFirstRun = !File.Exists(AppFile);
-        app = await Application.RegisterAsync(admin, AppFile, hospitals.Sites.Select(site => TenantId.Parse(site.Tenant, null)), cancellationToken);
-        admission = new Admission(admin, app, hospitals.Sites[0], silo.Services.GetRequiredService<SiloOptions>().Mllp.Port);
+        app = await Application.RegisterAsync(Admin, AppFile, hospitals.Sites.Select(site => TenantId.Parse(site.Tenant, null)), cancellationToken);
+        admission = new Admission(Admin, app, hospitals.Sites[0], stage.MllpPort);
         return "its key was made here; the silo knows the public half";
     }
 
@@ -219,7 +144,7 @@ internal sealed class Demonstration(Narrator narrator, string dataDirectory, Por
         var rows = 0L;
         foreach (var site in hospitals.Sites)
         {
-            var verification = await admin.Audit(TenantId.Parse(site.Tenant, null)).VerifyAsync(cancellationToken);
+            var verification = await Admin.Audit(TenantId.Parse(site.Tenant, null)).VerifyAsync(cancellationToken);
             CheckFailedException.Unless(
                 verification is { Intact: true, Rows: > 0 }, $"The audit trail of {site.Tenant} is broken at {verification.BrokenAt}: {verification.Finding}");
             rows += verification.Rows;
@@ -232,13 +157,13 @@ internal sealed class Demonstration(Narrator narrator, string dataDirectory, Por
 
     private void SayHowToGoOn()
     {
-        var url = admin.Context.Url.AbsoluteUri.TrimEnd('/');
+        var url = Admin.Context.Url.AbsoluteUri.TrimEnd('/');
         const string Cli = "dotnet run --project src/EhrGrains.Cli --";
         narrator.Say($"""
 
             It keeps running until Ctrl+C. In another terminal, at the root of the repository:
 
-              export EHRGRAINS_CONTEXT={OperatorFile}
+              export EHRGRAINS_CONTEXT={stage.OperatorFile}
               {Cli} tenant list
               {Cli} credential rotate st-mary
               {Cli} feed show st-mary {LiveFeeds.Inbound}

@@ -4,13 +4,14 @@ using EhrGrains.Cli.Contexts;
 using EhrGrains.Contracts;
 using EhrGrains.Contracts.Credentials;
 using EhrGrains.Contracts.Feeds;
+using EhrGrains.Contracts.Sync;
 using EhrGrains.Contracts.Tenants;
 using EhrGrains.Sandbox;
 using Microsoft.AspNetCore.Builder;
 
 namespace EhrGrains.Demo;
 
-/// <summary>The three simulated hospitals, and how an operator onboards each.</summary>
+/// <summary>The simulated hospitals, and how an operator onboards each.</summary>
 internal sealed class Hospitals : IAsyncDisposable
 {
     private static readonly string[] Loopback = ["127.0.0.1/32"];
@@ -34,14 +35,9 @@ internal sealed class Hospitals : IAsyncDisposable
     internal IReadOnlyList<SandboxSite> Sites { get; }
 
     /// <summary>Opens the hospitals; they fetch our public keys from the gateway.</summary>
-    internal static async Task<Hospitals> StartAsync(int port, Uri gateway, CancellationToken cancellationToken)
+    internal static async Task<Hospitals> StartAsync(SandboxOptions options, Uri gateway, CancellationToken cancellationToken)
     {
-        var sandbox = SandboxHost.Build(new SandboxOptions
-        {
-            Vendors = ["epic", "oracle-health", "athenahealth"],
-            BasePort = port,
-            JwksBase = gateway.GetLeftPart(UriPartial.Authority),
-        });
+        var sandbox = SandboxHost.Build(options with { JwksBase = gateway.GetLeftPart(UriPartial.Authority) });
         await sandbox.StartAsync(cancellationToken);
         return new Hospitals(sandbox);
     }
@@ -50,14 +46,24 @@ internal sealed class Hospitals : IAsyncDisposable
     internal async Task<TenantDescription> OnboardAsync(ClusterConnection cluster, SandboxSite site, CancellationToken cancellationToken)
     {
         var receiver = await PutAsync(site, "receiver", new { }, cancellationToken);
+        var port = receiver.GetProperty("port").GetInt32();
+        return await OnboardAsync(cluster, site, Describe(site) with { Connection = Connect(site) with { Scopes = Scopes }, Feeds = Feeds(site, port) }, cancellationToken);
+    }
+
+    /// <summary>The same for a hospital whose patients are copied, and that has no feeds.</summary>
+    internal static Task<TenantDescription> OnboardAsync(ClusterConnection cluster, SandboxSite site, SyncSpec sync, CancellationToken cancellationToken) =>
+        OnboardAsync(cluster, site, Describe(site) with { Sync = sync }, cancellationToken);
+
+    private static async Task<TenantDescription> OnboardAsync(ClusterConnection cluster, SandboxSite site, TenantSpec spec, CancellationToken cancellationToken)
+    {
         var grain = cluster.Tenant(TenantId.Parse(site.Tenant, null));
-        var method = site.AuthMethod == "client_secret_basic" ? ClientAuthMethod.ClientSecretBasic : ClientAuthMethod.PrivateKeyJwtEs384;
-        await grain.RegisterAsync(Describe(site, method, receiver.GetProperty("port").GetInt32()), dryRun: false, cancellationToken);
+        var method = MethodOf(site);
+        await grain.RegisterAsync(spec, dryRun: false, cancellationToken);
         var tenant = await grain.DescribeAsync(cancellationToken);
         if (!tenant.Credentials.Any(credential => credential.State == CredentialState.Active))
         {
             var added = await grain.AddCredentialAsync(
-                new NewCredential { Method = method, Secret = method == ClientAuthMethod.ClientSecretBasic ? new SecretText(site.ClientSecret!) : null }, cancellationToken);
+                new NewCredential { Method = method, Secret = method == ClientAuthMethod.PrivateKeyJwtEs384 ? null : new SecretText(site.ClientSecret!) }, cancellationToken);
             await grain.ActivateCredentialAsync(added.Version, cancellationToken);
         }
 
@@ -96,6 +102,21 @@ internal sealed class Hospitals : IAsyncDisposable
     internal async Task<long> CountThrottledAsync(SandboxSite site, CancellationToken cancellationToken) =>
         (await GetAsync(site, "counters", cancellationToken)).GetProperty("throttled").GetInt64();
 
+    /// <summary>Whom one may ask for.</summary>
+    internal async Task<IReadOnlyList<string>> PatientsAsync(SandboxSite site, CancellationToken cancellationToken) =>
+        [.. (await GetAsync(site, "patients", cancellationToken)).EnumerateArray().Select(static patient => patient.GetProperty("id").GetString()!)];
+
+    /// <summary>What a hospital really has of a patient.</summary>
+    internal async Task<IReadOnlyList<JsonElement>> TruthAsync(SandboxSite site, string patient, CancellationToken cancellationToken) =>
+        [.. (await GetAsync(site, $"truth?patient={Uri.EscapeDataString(patient)}", cancellationToken)).GetProperty("resources").EnumerateArray()];
+
+    /// <summary>Changes charts as the hospital's staff does.</summary>
+    internal async Task EditAsync(SandboxSite site, IReadOnlyList<object> edits, CancellationToken cancellationToken)
+    {
+        using var response = await admin.PostAsJsonAsync($"{site.AdminUrl}/edits", new { edits }, cancellationToken);
+        response.EnsureSuccessStatusCode();
+    }
+
     public async ValueTask DisposeAsync()
     {
         admin.Dispose();
@@ -113,41 +134,50 @@ internal sealed class Hospitals : IAsyncDisposable
         return await response.Content.ReadFromJsonAsync<JsonElement>(cancellationToken);
     }
 
-    private static TenantSpec Describe(SandboxSite site, ClientAuthMethod method, int receiverPort) => new()
+    private static ClientAuthMethod MethodOf(SandboxSite site) => site.AuthMethod switch
+    {
+        "client_secret_basic" => ClientAuthMethod.ClientSecretBasic,
+        "client_secret_post" => ClientAuthMethod.ClientSecretPost,
+        _ => ClientAuthMethod.PrivateKeyJwtEs384,
+    };
+
+    private static TenantSpec Describe(SandboxSite site) => new()
     {
         Tenant = site.Tenant,
         DisplayName = site.DisplayName,
         Environment = TenantEnvironment.Sandbox,
         TimeZone = site.TimeZone,
-        Connection = new ConnectionSpec
-        {
-            Vendor = site.Vendor,
-            BaseUrl = site.FhirBaseUrl,
-            ClientId = site.ClientId,
-            AuthMethod = method,
-            Scopes = Scopes,
-            Settings = new Dictionary<string, string>(site.Settings, StringComparer.Ordinal),
-            PrivateNetworks = Loopback,
-        },
+        Connection = Connect(site),
         Budget = new BudgetSpec { Requests = site.RequestsPerSecond },
-        Feeds =
-        [
-            new FeedSpec
-            {
-                Feed = LiveFeeds.Inbound,
-                DisplayName = "Admissions and results",
-                Inbound = new InboundFeedSpec
-                {
-                    Match = new FeedMatch { SendingApplication = site.SendingApplication, SendingFacility = site.SendingFacility },
-                    ForwardTo = [LiveFeeds.Outbound],
-                },
-            },
-            new FeedSpec
-            {
-                Feed = LiveFeeds.Outbound,
-                DisplayName = "Everything, back to a listener at the hospital",
-                Outbound = new OutboundFeedSpec { Host = "127.0.0.1", Port = receiverPort, Tls = false, OutstandingMax = 8 },
-            },
-        ],
     };
+
+    private static ConnectionSpec Connect(SandboxSite site) => new()
+    {
+        Vendor = site.Vendor,
+        BaseUrl = site.FhirBaseUrl,
+        ClientId = site.ClientId,
+        AuthMethod = MethodOf(site),
+        Settings = new Dictionary<string, string>(site.Settings, StringComparer.Ordinal),
+        PrivateNetworks = Loopback,
+    };
+
+    private static FeedSpec[] Feeds(SandboxSite site, int receiverPort) =>
+    [
+        new FeedSpec
+        {
+            Feed = LiveFeeds.Inbound,
+            DisplayName = "Admissions and results",
+            Inbound = new InboundFeedSpec
+            {
+                Match = new FeedMatch { SendingApplication = site.SendingApplication, SendingFacility = site.SendingFacility },
+                ForwardTo = [LiveFeeds.Outbound],
+            },
+        },
+        new FeedSpec
+        {
+            Feed = LiveFeeds.Outbound,
+            DisplayName = "Everything, back to a listener at the hospital",
+            Outbound = new OutboundFeedSpec { Host = "127.0.0.1", Port = receiverPort, Tls = false, OutstandingMax = 8 },
+        },
+    ];
 }

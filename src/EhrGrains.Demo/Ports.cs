@@ -8,7 +8,7 @@ namespace EhrGrains.Demo;
 /// <param name="Silo">Between silos; 0: any free one.</param>
 /// <param name="Gateway">Orleans clients; 0: any free one.</param>
 /// <param name="Mllp">HL7 v2 feeds; 0: any free one.</param>
-/// <param name="Hospitals">The first of the three hospitals; 0: any free ones.</param>
+/// <param name="Hospitals">The first of the hospitals; 0: any free ones.</param>
 internal sealed record Ports(int Http, int Silo, int Gateway, int Mllp, int Hospitals)
 {
     internal static readonly Ports Any = new(0, 0, 0, 0, 0);

@@ -9,7 +9,11 @@ var data = new Option<string>("--data-directory")
     HelpName = "DIR",
     DefaultValueFactory = _ => "./ehrgrains-data",
 };
-var root = new RootCommand("Starts a silo and three simulated hospitals, onboards them, queries them, and keeps running until Ctrl+C.") { once, data };
+var sync = new Option<bool>("--sync")
+{
+    Description = "Instead: six hospitals, one of each EHR product, whose patients are copied, compared, changed there and compared again.",
+};
+var root = new RootCommand("Starts a silo and three simulated hospitals, onboards them, queries them, and keeps running until Ctrl+C.") { once, data, sync };
 root.SetAction(async (arguments, cancellationToken) =>
 {
     var console = AnsiConsole.Console;
@@ -18,6 +22,9 @@ root.SetAction(async (arguments, cancellationToken) =>
         console.Profile.Width = 200;
     }
 
-    return await Demonstration.RunAsync(new Narrator(console), arguments.GetValue(once), arguments.GetValue(data)!, cancellationToken);
+    var (isOnce, directory) = (arguments.GetValue(once), arguments.GetValue(data)!);
+    return await (arguments.GetValue(sync)
+        ? Stage.PlayAsync<SixSites>(new Narrator(console), isOnce, directory, cancellationToken)
+        : Stage.PlayAsync<Demonstration>(new Narrator(console), isOnce, directory, cancellationToken));
 });
 return await root.Parse(args).InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false });

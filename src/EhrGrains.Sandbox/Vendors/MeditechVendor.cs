@@ -55,7 +55,7 @@ internal sealed class MeditechVendor : IVendor
         UnknownParameters = Unknown.Ignore,
         PatientMatchesMax = 200,
         Types = TypeRules.Table(
-            "CareTeam Goal MedicationDispense ServiceRequest",
+            "Appointment CareTeam Communication Goal MedicationDispense QuestionnaireResponse RelatedPerson ServiceRequest",
             new TypeRules("_id patient status", "_id|patient", 30, 100),
             new Dictionary<string, TypeRules>
             {
@@ -82,6 +82,8 @@ internal sealed class MeditechVendor : IVendor
                 ["Immunization"] = new("_id patient date status", "_id|patient", 20, 0),
                 ["Specimen"] = new("_id patient", "_id|patient", 20, 0),
                 ["Binary"] = TypeRules.ReadOnly,
+                ["Media"] = TypeRules.ReadOnly,
+                ["PractitionerRole"] = TypeRules.ReadOnly,
                 ["Provenance"] = TypeRules.ReadOnly,
                 ["Task"] = TypeRules.ReadOnly,
             }),

@@ -59,7 +59,7 @@ internal sealed class ModMedVendor : IVendor
         PatientMatchesMax = 100,
         Types = TypeRules.Table(
             "AllergyIntolerance CarePlan CareTeam Condition Coverage Device DiagnosticReport DocumentReference Encounter Goal Immunization"
-                + " MedicationDispense MedicationRequest Observation Procedure ServiceRequest Specimen",
+                + " MedicationDispense MedicationRequest Observation Procedure QuestionnaireResponse RelatedPerson ServiceRequest Specimen",
             new TypeRules("_id patient category status intent code date", "_id|patient", 50, 0),
             new Dictionary<string, TypeRules>
             {
@@ -70,6 +70,10 @@ internal sealed class ModMedVendor : IVendor
                 ["Medication"] = TypeRules.ReadOnly,
                 ["Group"] = TypeRules.ReadOnly,
                 ["Binary"] = TypeRules.ReadOnly,
+                ["Endpoint"] = TypeRules.ReadOnly,
+                ["PractitionerRole"] = TypeRules.ReadOnly,
+                ["Questionnaire"] = TypeRules.ReadOnly,
+                ["ValueSet"] = TypeRules.ReadOnly,
                 ["Provenance"] = TypeRules.ReadOnly,
             }),
     };

@@ -65,14 +65,14 @@ internal sealed class VeradigmVendor : IVendor
         MatchesMax = 1000,
         PatientMatchesMax = 100,
         Types = TypeRules.Table(
-            "CareTeam Device Goal MedicationDispense MedicationStatement ServiceRequest",
+            "CareTeam Device Goal MedicationAdministration MedicationDispense MedicationStatement QuestionnaireResponse RelatedPerson ServiceRequest Specimen",
             new TypeRules("_id patient status", "_id|patient", 20, 100),
             new Dictionary<string, TypeRules>
             {
                 ["Patient"] = new(
                     "_id id identifier name family given birthdate gender", "_id|id|identifier|name|birthdate+family|gender+name", 20, 100),
                 ["Encounter"] = new("_id patient date status class", "_id|patient", 20, 100),
-                ["Condition"] = new("_id patient category clinical-status code", "_id|patient+category", 20, 100),
+                ["Condition"] = new("_id patient category clinical-status code", "_id|patient|patient+category", 20, 100),
                 ["Observation"] = new("_id patient category code date status", "_id|patient+category|patient+code", 20, 100),
                 ["AllergyIntolerance"] = new("_id patient clinical-status", "_id|patient", 20, 100),
                 ["MedicationRequest"] = new("_id patient intent status", "_id|patient+intent", 20, 100),
@@ -87,6 +87,9 @@ internal sealed class VeradigmVendor : IVendor
                 ["Location"] = new("_id name", "_id|name", 20, 100),
                 ["Medication"] = new("_id", "_id", 20, 100),
                 ["Binary"] = TypeRules.ReadOnly,
+                ["Group"] = TypeRules.ReadOnly,
+                ["PractitionerRole"] = TypeRules.ReadOnly,
+                ["Questionnaire"] = TypeRules.ReadOnly,
                 ["Provenance"] = TypeRules.ReadOnly,
             }),
     };
