@@ -196,6 +196,10 @@ public sealed record FhirHistory
     /// <summary>Only versions written since then (<c>_since</c>); null: all.</summary>
     [Id(4)]
     public DateTimeOffset? Since { get; init; }
+
+    /// <summary>Where to go on, from the link to the next page; null: at the newest.</summary>
+    [Id(5)]
+    public string? Cursor { get; init; }
 }
 
 /// <summary>An answer as it goes over HTTP: the same bytes for HTTP callers and Orleans clients.</summary>

@@ -13,32 +13,53 @@ public sealed record HistoryVersion(int Version, DateTimeOffset At, ReadOnlyMemo
 /// <summary>Writes history Bundles (R4 http.html#history).</summary>
 public static class HistoryWriter
 {
-    /// <summary>Writes the versions of one resource, as given.</summary>
-    public static void Write(IBufferWriter<byte> output, string gatewayBase, string type, string id, IReadOnlyList<HistoryVersion> versions)
+    /// <summary>Writes versions of one resource, as given.</summary>
+    /// <param name="output">Where to.</param>
+    /// <param name="gatewayBase">The gateway's FHIR base of the tenant.</param>
+    /// <param name="key">Type and id.</param>
+    /// <param name="versions">The versions of this page.</param>
+    /// <param name="query">The query of this page; empty: none.</param>
+    /// <param name="next">The query of the next page; null: this is all, or the last.</param>
+    public static void Write(
+        IBufferWriter<byte> output, string gatewayBase, string key, IReadOnlyList<HistoryVersion> versions, string query, string? next)
     {
         ArgumentNullException.ThrowIfNull(versions);
         using var json = new Utf8JsonWriter(output, new JsonWriterOptions { SkipValidation = true });
         json.WriteStartObject();
         json.WriteString("resourceType"u8, "Bundle"u8);
         json.WriteString("type"u8, "history"u8);
-        json.WriteNumber("total"u8, versions.Count);
+        if (query.Length == 0 && next is null)
+        {
+            json.WriteNumber("total"u8, versions.Count);
+        }
+
         json.WriteStartArray("link"u8);
-        json.WriteStartObject();
-        json.WriteString("relation"u8, "self"u8);
-        json.WriteString("url"u8, $"{gatewayBase}/{type}/{id}/_history");
-        json.WriteEndObject();
+        WriteLink(json, "self"u8, $"{gatewayBase}/{key}/_history{query}");
+        if (next is not null)
+        {
+            WriteLink(json, "next"u8, $"{gatewayBase}/{key}/_history{next}");
+        }
+
         json.WriteEndArray();
         if (versions.Count > 0)
         {
             json.WriteStartArray("entry"u8);
             foreach (var version in versions)
             {
-                WriteEntry(json, gatewayBase, $"{type}/{id}", version);
+                WriteEntry(json, gatewayBase, key, version);
             }
 
             json.WriteEndArray();
         }
 
+        json.WriteEndObject();
+    }
+
+    private static void WriteLink(Utf8JsonWriter json, ReadOnlySpan<byte> relation, string url)
+    {
+        json.WriteStartObject();
+        json.WriteString("relation"u8, relation);
+        json.WriteString("url"u8, url);
         json.WriteEndObject();
     }
 

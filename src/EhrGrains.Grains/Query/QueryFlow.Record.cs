@@ -1,7 +1,6 @@
 using EhrGrains.Contracts.Query;
 using EhrGrains.Contracts.Scopes;
 using EhrGrains.Contracts.Tenants;
-using EhrGrains.Fhir.Bundles;
 using EhrGrains.Grains.Callers;
 
 namespace EhrGrains.Grains.Query;
@@ -48,15 +47,9 @@ internal sealed partial class QueryFlow
 
         async Task<QueryAnswer> RunAsync()
         {
-            if (await records.HistoryAsync(tenant, history, cancellationToken) is not var (patient, versions))
-            {
-                return NoRecord(404, history.Type);
-            }
-
-            var content = new PooledBuffer(versions.Sum(version => version.Content.Length + 512));
-            HistoryWriter.Write(
-                content, history.GatewayBase, history.Type, history.Id, [.. versions.Select(v => new HistoryVersion(v.Version, v.At, v.Content))]);
-            return new QueryAnswer { Status = 200, Content = content, Entries = versions.Count, Patients = [patient.Value], AgeSeconds = 0 };
+            var (position, invalid) = await OpenAsync(query, history.Type, history.Cursor, cancellationToken);
+            return invalid ?? await records.HistoryAsync(query, history, RecordIn(query, position), cancellationToken)
+                ?? NoRecord(404, history.Type);
         }
     }
 

@@ -72,7 +72,7 @@ internal sealed partial class RecordAnswers(
     internal async Task<QueryAnswer?> ReadAsync(QueryScope query, FhirRead read, TimeSpan ageMax, CancellationToken cancellationToken)
     {
         var key = new RecordKey(read.Type, read.Id);
-        var patient = read.Type == "Patient" ? PatientOf(read.Id) : await directory.FindAsync(query.Tenant, key, cancellationToken);
+        var patient = await RecordOfAsync(query.Tenant, key, cancellationToken);
         if (patient is not { } known)
         {
             return null;
@@ -99,23 +99,8 @@ internal sealed partial class RecordAnswers(
         }
 
         // A resource that was is told from one that never was (R4 http.html#read).
-        var last = await store.HistoryAsync(query.Tenant, known, key, 1, cancellationToken);
+        var last = await store.HistoryAsync(query.Tenant, known, key, new HistoryPart(1), cancellationToken);
         return last.Count == 0 ? null : Of(last[0], known);
-    }
-
-    /// <summary>The versions of a resource, newest first; null when no record has or had it.</summary>
-    internal async Task<(PatientId Patient, IReadOnlyList<ChartResource> Versions)?> HistoryAsync(
-        TenantId tenant, FhirHistory history, CancellationToken cancellationToken)
-    {
-        var key = new RecordKey(history.Type, history.Id);
-        var patient = history.Type == "Patient" ? PatientOf(history.Id) : await directory.FindAsync(tenant, key, cancellationToken);
-        if (patient is not { } known)
-        {
-            return null;
-        }
-
-        var versions = await store.HistoryAsync(tenant, known, key, Math.Clamp(history.CountMax, 1, 1000), cancellationToken);
-        return versions.Count == 0 ? null : (known, [.. versions.Where(v => history.Since is not { } since || v.At >= since)]);
     }
 
     /// <summary>Everything of one patient, or the next page of it; null when there is no such record.</summary>
@@ -230,10 +215,12 @@ internal sealed partial class RecordAnswers(
             return null;
         }
 
-        var text = new RecordCursor(page.Patient == default ? null : page.Patient, next, total, parameters, without).Write();
-        var position = new SearchPosition(new Dictionary<string, string>(StringComparer.Ordinal) { [query.Tenant.Value] = text }, 2);
-        return await cursors.SealAsync(new CursorScope(query.Tenant, query.Caller.App, type), position, null, cancellationToken);
+        var cursor = new RecordCursor(page.Patient == default ? null : page.Patient, next, total, parameters, without);
+        return await cursors.SealAsync(new CursorScope(query.Tenant, query.Caller.App, type), PositionOf(query.Tenant, cursor), null, cancellationToken);
     }
+
+    private static SearchPosition PositionOf(TenantId tenant, RecordCursor cursor) =>
+        new(new Dictionary<string, string>(StringComparer.Ordinal) { [tenant.Value] = cursor.Write() }, 2);
 
     private static PooledBuffer Write(RecordPage page, string gatewayBase, ChartDetail detail, IReadOnlyList<string> elements)
     {

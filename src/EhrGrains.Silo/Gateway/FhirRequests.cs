@@ -86,6 +86,7 @@ internal static class FhirRequests
             GatewayBase = BaseOf(request, options, tenant),
             CountMax = Math.Min(max, HistoryMax),
             Since = since.Count > 0 ? at : null,
+            Cursor = request.Query[FhirSearch.CursorParameter] is { Count: > 0 } cursor ? cursor[0] : null,
         };
     }
 

@@ -13,6 +13,13 @@ namespace EhrGrains.Storage.Records;
 /// <param name="Id">Its logical id.</param>
 public sealed record FoundResource(PatientId Patient, string Type, string Id);
 
+/// <summary>A part of a resource's history, newest first.</summary>
+/// <param name="CountMax">At most so many: 1–1,001.</param>
+/// <param name="Since">Not older than this.</param>
+/// <param name="Until">Not younger than this: what is written meanwhile does not shift what is skipped.</param>
+/// <param name="Skip">How many are left out first.</param>
+public sealed record HistoryPart(int CountMax, DateTimeOffset? Since = null, DateTimeOffset? Until = null, long Skip = 0);
+
 /// <summary>Reads patient records. Thread-safe.</summary>
 public sealed class RecordStore
 {
@@ -116,10 +123,29 @@ public sealed class RecordStore
                 (int)r.GetInt64(6)),
             cancellationToken);
 
-    /// <summary>As <see cref="ListVersionsAsync"/>, of one resource and with the contents.</summary>
+    /// <summary>The versions of one resource with their contents, newest first, without the place that it left when it moved.</summary>
+    /// <param name="tenant">The tenant.</param>
+    /// <param name="patient">The record; those that were merged into it count.</param>
+    /// <param name="resource">Which resource.</param>
+    /// <param name="part">Which of them.</param>
+    /// <param name="cancellationToken">Ends the read.</param>
     public async Task<IReadOnlyList<ChartResource>> HistoryAsync(
-        TenantId tenant, PatientId patient, RecordKey resource, int countMax, CancellationToken cancellationToken) =>
-        await ReadVersionsAsync(tenant, patient, resource, null, countMax, cancellationToken);
+        TenantId tenant, PatientId patient, RecordKey resource, HistoryPart part, CancellationToken cancellationToken)
+    {
+        const string Which = $"{Whose} AND type = $3 AND id = $4 AND at_us >= $5 AND at_us <= $6 AND (patient = $2 OR length > 0)";
+        ArgumentOutOfRangeException.ThrowIfLessThan(part.CountMax, 1, nameof(part));
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(part.CountMax, 1001, nameof(part));
+        var read = Of(
+            $"""
+            SELECT {RecordRows.VersionColumns}, patient FROM record_resources WHERE {Which}
+            UNION ALL SELECT {RecordRows.VersionColumns}, patient FROM record_versions WHERE {Which}
+            ORDER BY at_us DESC, version DESC LIMIT $7 OFFSET $8
+            """,
+            tenant,
+            patient).With(resource.Type).With(resource.Id)
+            .With(part.Since?.ToMicroseconds() ?? 0).With(part.Until?.ToMicroseconds() ?? long.MaxValue).With(part.CountMax).With(part.Skip);
+        return await OpenAsync(tenant, await database.ReadAsync(TenantScope.Of(tenant), read, ReadOwned, cancellationToken), cancellationToken);
+    }
 
     /// <summary>Resources of one type as they were at a time, with the record that they were in; without those that had no content then.</summary>
     /// <param name="tenant">The tenant.</param>
@@ -256,6 +282,12 @@ public sealed class RecordStore
             Versions(RecordRows.VersionColumns, tenant, patient, resource, version, countMax),
             ReadOwned,
             cancellationToken);
+        return await OpenAsync(tenant, rows, cancellationToken);
+    }
+
+    private async Task<List<ChartResource>> OpenAsync(
+        TenantId tenant, List<(PatientId Patient, ChartResource Row)> rows, CancellationToken cancellationToken)
+    {
         var opened = new List<ChartResource>(rows.Count);
         foreach (var (whose, row) in rows)
         {

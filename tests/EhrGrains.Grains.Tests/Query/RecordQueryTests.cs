@@ -223,6 +223,37 @@ public sealed class RecordQueryTests(QueryCluster cluster) : IClassFixture<Query
     }
 
     [Fact]
+    public async Task A_history_is_paged_and_later_versions_do_not_shift_it()
+    {
+        await using var hospital = await FhirHospital.OpenAsync(cluster);
+        for (var day = 1; day <= 7; day++)
+        {
+            await FillAsync(hospital, "anna", Patient("anna", "Alvarez"), Observation("o1", "anna", "718-7", day));
+        }
+
+        using var app = cluster.EnterApp();
+        var (tags, totals) = (new List<string>(), new List<bool>());
+        string? cursor = null;
+        do
+        {
+            var ask = new FhirHistory { Type = "Observation", Id = "o1", GatewayBase = hospital.GatewayBase, CountMax = 3, Cursor = cursor };
+            var answer = await hospital.Queries().HistoryAsync(ask, Ct);
+            answer.Status.ShouldBe(200);
+            var page = JsonNode.Parse(answer.Body)!;
+            tags.AddRange(page["entry"]!.AsArray().Select(entry => (string)entry!["response"]!["etag"]!));
+            totals.Add(page["total"] is not null);
+            cursor = FhirHospital.NextCursor(answer);
+            await FillAsync(hospital, "anna", Observation("o1", "anna", "718-7", 20 + tags.Count));
+        }
+        while (cursor is not null);
+
+        tags.ShouldBe([.. Enumerable.Range(1, 7).Reverse().Select(version => $"W/\"{version}\"")]);
+        totals.ShouldAllBe(total => !total);
+        (await hospital.Queries().HistoryAsync(new FhirHistory { Type = "Observation", Id = "o1", GatewayBase = hospital.GatewayBase, Cursor = "made-up" }, Ct))
+            .Status.ShouldBe(400);
+    }
+
+    [Fact]
     public async Task The_age_that_is_allowed_decides_who_answers()
     {
         await using var hospital = await FhirHospital.OpenAsync(cluster);

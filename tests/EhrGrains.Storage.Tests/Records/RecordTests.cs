@@ -33,7 +33,7 @@ public abstract class RecordTests(DatabaseFixture fixture)
         chart.Head.Marks["adt"].ShouldBe([2, 5]);
         chart.Resources.Select(r => $"{r} {Encoding.UTF8.GetString(r.Content.Span)}").Order(StringComparer.Ordinal)
             .ShouldBe(["Observation/o version 1 two", "Patient/anna version 3 four"]);
-        (await store.HistoryAsync(tenant, anna, new RecordKey("Patient", "anna"), 10, Ct)).Select(r => Encoding.UTF8.GetString(r.Content.Span))
+        (await store.HistoryAsync(tenant, anna, new RecordKey("Patient", "anna"), new HistoryPart(10), Ct)).Select(r => Encoding.UTF8.GetString(r.Content.Span))
             .ShouldBe(["four", "three", "one"]);
         Encoding.UTF8.GetString((await store.ReadVersionAsync(tenant, anna, new RecordKey("Patient", "anna"), 2, Ct))!.Content.Span).ShouldBe("three");
         (await store.ListVersionsAsync(tenant, anna, null, 10, Ct)).Count.ShouldBe(4);
