@@ -69,6 +69,7 @@ public sealed class CursorLawTests
         private OpenCursor stored = TypeRun.New("Observation");
         private DateTimeOffset now = Start;
         private int ids;
+        private UInt128 contents;
         private bool isOverwritten;
 
         internal bool IsRight =>
@@ -101,12 +102,12 @@ public sealed class CursorLawTests
             var random = new Random(visit.Seed);
             for (var i = 0; i < visit.Added; i++)
             {
-                hospital[$"o{ids++}"] = ((UInt128)random.NextInt64(1, long.MaxValue), now);
+                hospital[$"o{ids++}"] = (++contents, now);
             }
 
             foreach (var id in hospital.Keys.OrderBy(_ => random.Next()).Take(visit.Changed).ToArray())
             {
-                hospital[id] = ((UInt128)random.NextInt64(1, long.MaxValue), now);
+                hospital[id] = (++contents, now);
             }
 
             foreach (var id in hospital.Keys.OrderBy(_ => random.Next()).Take(visit.Deleted).ToArray())

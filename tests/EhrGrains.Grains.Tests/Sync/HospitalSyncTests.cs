@@ -72,6 +72,32 @@ public sealed class HospitalSyncTests(SyncHospitals hospitals) : IClassFixture<S
     }
 
     [Fact]
+    public async Task A_hospital_that_misbehaves_is_never_taken_for_read_and_the_copy_is_right_in_the_end()
+    {
+        var tenant = await hospitals.OpenAsync("athenahealth");
+        var patient = PatientId.Parse((await hospitals.PatientsAsync("athenahealth"))[3], null);
+        await hospitals.Table.EnrolAsync(tenant, [patient], Ct);
+        foreach (var kind in new[] { "invalid-json", "truncated-body", "self-next", "endless-paging", "foreign-next", "partial", "session-expired", "html", "wrong-type" })
+        {
+            await hospitals.MisbehaveAsync("athenahealth", new { kind, path = "/Observation" });
+            await hospitals.Table.RefreshAsync(tenant, [patient], isWhole: true, Ct);
+            var status = await hospitals.RunAsync(tenant, patient.Value);
+            status.Types.Single(type => type.Type == "Observation").IsComplete.ShouldBeFalse(kind);
+            status.State.ShouldBe(SyncState.Incomplete, kind);
+        }
+
+        await hospitals.MisbehaveAsync("athenahealth");
+        await hospitals.Table.RefreshAsync(tenant, [patient], isWhole: true, Ct);
+        var right = await hospitals.RunAsync(tenant, patient.Value);
+
+        right.State.ShouldBe(SyncState.Complete);
+        var record = await hospitals.RecordAsync(tenant, right.Record!.Value);
+        var truth = await TruthAsync("athenahealth", patient.Value);
+        truth.Where(one => one.Value).Select(one => one.Key).Except(record.Keys).ShouldBeEmpty();
+        record.Keys.Except(truth.Keys).ShouldBeEmpty();
+    }
+
+    [Fact]
     public async Task Whoever_is_enrolled_is_copied_and_a_message_about_them_makes_the_hospital_be_asked_again()
     {
         var tenant = await hospitals.OpenAsync("oracle-health");

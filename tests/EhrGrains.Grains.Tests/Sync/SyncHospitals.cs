@@ -104,9 +104,11 @@ public sealed class SyncHospitals : IAsyncLifetime
         response.IsSuccessStatusCode.ShouldBeTrue(await response.Content.ReadAsStringAsync(Ct));
     }
 
-    internal async Task<long> RequestsAsync(string vendor) =>
-        (await http.GetFromJsonAsync<JsonObject>($"{Site(vendor).AdminUrl}/counters", Ct))!.Where(one => one.Key is "searches" or "pages" or "reads" or "requests")
-            .Sum(one => (long)one.Value!);
+    internal async Task MisbehaveAsync(string vendor, params object[] faults)
+    {
+        using var response = await http.PutAsJsonAsync($"{Site(vendor).AdminUrl}/faults", new { faults }, Ct);
+        response.IsSuccessStatusCode.ShouldBeTrue(await response.Content.ReadAsStringAsync(Ct));
+    }
 
     /// <summary>Runs a patient's copy to its end, as a shard does; answers how it stands.</summary>
     internal async Task<SyncStatus> RunAsync(TenantId tenant, string patient)
