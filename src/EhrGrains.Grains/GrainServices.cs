@@ -3,6 +3,7 @@ using EhrGrains.Grains.Audit;
 using EhrGrains.Grains.Callers;
 using EhrGrains.Grains.Credentials;
 using EhrGrains.Grains.Feeds;
+using EhrGrains.Grains.Populations;
 using EhrGrains.Grains.Query;
 using EhrGrains.Grains.Records;
 using EhrGrains.Grains.Sync;
@@ -32,6 +33,7 @@ public static class GrainServices
         silo.AddRecords();
         silo.AddChanges();
         silo.AddSync();
+        silo.AddPopulations();
         silo.AddIncomingGrainCallFilter<CallerGate>();
         return silo;
     }

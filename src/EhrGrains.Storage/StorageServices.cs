@@ -8,6 +8,7 @@ using EhrGrains.Storage.Keys;
 using EhrGrains.Storage.OneTime;
 using EhrGrains.Storage.Outbound;
 using EhrGrains.Storage.Paging;
+using EhrGrains.Storage.Populations;
 using EhrGrains.Storage.Records;
 using EhrGrains.Storage.SigningKeys;
 using EhrGrains.Storage.Sync;
@@ -68,6 +69,8 @@ public static class StorageServices
         services.AddSingleton<WebhookTable>();
         services.AddSingleton<SyncTable>();
         services.AddSingleton<SyncReports>();
+        services.AddSingleton<CohortTable>();
+        services.AddSingleton<BulkFileTable>();
         services.AddSingleton<TenantTable>();
         services.AddSingleton<IdAliasTable>();
         services.AddSingleton<SigningKeyTable>();

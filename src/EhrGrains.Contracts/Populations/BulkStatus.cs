@@ -122,6 +122,7 @@ public sealed record BulkStatus
 /// <param name="Unchanged">Resources that said nothing new.</param>
 /// <param name="Deleted">Resources that were deleted.</param>
 /// <param name="NotEnrolled">Resources of patients that are not enrolled: left.</param>
+/// <param name="OfNoPatient">Resources that name no patient, as a Practitioner: they are read where something refers to them.</param>
 /// <param name="Quarantined">Lines that could not be taken.</param>
 [GenerateSerializer, Immutable, Alias("ehr.BulkTypeCounts")]
 public sealed record BulkTypeCounts(
@@ -132,4 +133,5 @@ public sealed record BulkTypeCounts(
     [property: Id(4)] long Unchanged,
     [property: Id(5)] long Deleted,
     [property: Id(6)] long NotEnrolled,
-    [property: Id(7)] long Quarantined);
+    [property: Id(7)] long OfNoPatient,
+    [property: Id(8)] long Quarantined);

@@ -12,14 +12,12 @@ internal sealed class EhrLine(EhrClient ehr, BudgetLeases budgets, TokenHand tok
     /// <summary>Sends a request in a lane and reads its answer whole.</summary>
     /// <exception cref="BudgetRefusedException">The wait for a permit is too long for the lane.</exception>
     internal Task<EhrAnswer> SendAsync(TenantId tenant, ConnectionSpec connection, EhrRequest request, Lane lane, CancellationToken cancellationToken) =>
-        ehr.SendAsync(
-            tenant,
-            connection,
-            request,
-            new EhrAccess(
-                ct => budgets.AcquireAsync(tenant, lane, ct),
-                (rejected, ct) => tokens.GetAsync(tenant, rejected, ct),
-                (wait, status) => budgets.ThrottledAsync(tenant, wait, status),
-                lane),
-            cancellationToken);
+        ehr.SendAsync(tenant, connection, request, Access(tenant, lane), cancellationToken);
+
+    /// <summary>What requests of a lane need to be sent.</summary>
+    internal EhrAccess Access(TenantId tenant, Lane lane) => new(
+        ct => budgets.AcquireAsync(tenant, lane, ct),
+        (rejected, ct) => tokens.GetAsync(tenant, rejected, ct),
+        (wait, status) => budgets.ThrottledAsync(tenant, wait, status),
+        lane);
 }

@@ -1,0 +1,128 @@
+using EhrGrains.Contracts;
+using EhrGrains.Contracts.Populations;
+using EhrGrains.Contracts.Records;
+using EhrGrains.Contracts.Sync;
+using EhrGrains.Contracts.Tenants;
+using EhrGrains.Grains.Budgets;
+using EhrGrains.Storage.Populations;
+using Microsoft.Extensions.Logging;
+
+namespace EhrGrains.Grains.Populations;
+
+/// <summary>Who belongs to the cohort: looked up at the EHR, and enrolled.</summary>
+internal sealed partial class PopulationSyncGrain
+{
+    private const int EnrolMax = 1_000;
+    private const int LookUpsMax = 40;
+    private const int LookUpsAtOnce = 4;
+    private static readonly TimeSpan LookUpDelayMin = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan LookUpDelayMax = TimeSpan.FromHours(6);
+
+    /// <summary>One round; answers whether there is more at once.</summary>
+    private async Task<bool> MembersRoundAsync()
+    {
+        var (spec, now) = (Spec, time.GetUtcNow());
+        if (await OpenSnapshotAsync(members.Stopping) is not { } snapshot)
+        {
+            membersDue = now + ClosedDelay;
+            await SleepAsync(members.Stopping);
+            return false;
+        }
+
+        if (spec.Group is { } group && !(State.RefreshAt > now))
+        {
+            await RefreshGroupAsync(snapshot, spec, group);
+        }
+
+        var waiting = await table.WaitingAsync(Tenant, Cohort, now, EnrolMax, members.Stopping);
+        if (waiting.Count > 0)
+        {
+            await LookUpAsync(snapshot, waiting);
+        }
+
+        var next = await table.NextAsync(Tenant, Cohort, members.Stopping);
+        var refresh = spec.Group is null ? null : State.RefreshAt;
+        membersDue = next is null || refresh < next ? refresh : next;
+        await SleepAsync(members.Stopping);
+        return next <= time.GetUtcNow();
+    }
+
+    private async Task RefreshGroupAsync(TenantSnapshot snapshot, CohortSpec spec, string group)
+    {
+        var now = time.GetUtcNow();
+        try
+        {
+            var found = await finder.GroupAsync(Tenant, snapshot, group, members.Stopping);
+            foreach (var part in found.Patients.Select(MemberName.OfId).Chunk(RosterEntry.CountMax))
+            {
+                await table.AddAsync(Tenant, Cohort, part, now, members.Stopping);
+            }
+
+            await SaveAsync(state => state with
+            {
+                RefreshedAt = found.Problem is null ? now : state.RefreshedAt,
+                RefreshAt = now + (found.Problem is null ? TimeSpan.FromSeconds(spec.RefreshSeconds) : TimeSpan.FromMinutes(5)),
+                Problem = found.Problem,
+            });
+        }
+        catch (BudgetRefusedException e)
+        {
+            await SaveAsync(state => state with { RefreshAt = now + e.RetryAfter, Problem = new Problem("EHR-QRY-005", "", e.Message) });
+        }
+    }
+
+    // Those named by the EHR's own id need no request; whether they are there their cursor finds out.
+    private async Task LookUpAsync(TenantSnapshot snapshot, IReadOnlyList<WaitingMember> waiting)
+    {
+        var settled = waiting
+            .Select(member => MemberName.IdOf(member.Name) is { } id ? Settle(member, new FoundPatient(MemberState.Enrolled, PatientId.Parse(id, null), null)) : null)
+            .OfType<SettledMember>().ToList();
+        var gate = new Lock();
+        await Parallel.ForEachAsync(
+            waiting.Where(member => MemberName.IdOf(member.Name) is null).Take(LookUpsMax),
+            new ParallelOptions { MaxDegreeOfParallelism = LookUpsAtOnce, CancellationToken = members.Stopping },
+            async (member, ct) =>
+            {
+                var found = await FindAsync(snapshot, member, ct);
+                lock (gate)
+                {
+                    settled.Add(Settle(member, found));
+                }
+            });
+        await EnrolAsync([.. settled.Select(member => member.Patient).OfType<PatientId>()], members.Stopping);
+        await table.SettleAsync(Tenant, Cohort, settled, members.Stopping);
+        settled.ForEach(member => metrics.LookedUp(member.State));
+    }
+
+    private async Task<FoundPatient> FindAsync(TenantSnapshot snapshot, WaitingMember member, CancellationToken cancellationToken)
+    {
+        var (system, value) = MemberName.IdentifierOf(member.Name);
+        try
+        {
+            return await finder.FindAsync(Tenant, snapshot, system, value, cancellationToken);
+        }
+        catch (BudgetRefusedException e)
+        {
+            return new FoundPatient(MemberState.Waiting, null, new Problem("EHR-QRY-005", "", e.Message), e.RetryAfter);
+        }
+    }
+
+    private SettledMember Settle(WaitingMember member, FoundPatient found)
+    {
+        var backOff = LookUpDelayMin * Math.Pow(2, Math.Min(member.Tries, 16));
+        var delay = found.RetryAfter is { } wait && wait > backOff ? wait : backOff < LookUpDelayMax ? backOff : LookUpDelayMax;
+        return new SettledMember(member.Entry, found.State, found.Patient, time.GetUtcNow() + delay, found.Problem?.Code);
+    }
+
+    private async Task EnrolAsync(IReadOnlyList<PatientId> patients, CancellationToken cancellationToken)
+    {
+        var sync = GrainFactory.GetGrain<ITenantSyncGrain>(GrainKeys.Tenant(Tenant));
+        foreach (var part in patients.Chunk(EnrolMax))
+        {
+            LogEnrolled(log, Tenant, Cohort, await sync.EnrolFoundAsync(part, cancellationToken));
+        }
+    }
+
+    [LoggerMessage(3311, LogLevel.Information, "Cohort {Tenant}/{Cohort} enrolled {Count} patients who were not.")]
+    private static partial void LogEnrolled(ILogger logger, TenantId tenant, CohortId cohort, int count);
+}
