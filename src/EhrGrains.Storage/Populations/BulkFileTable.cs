@@ -22,17 +22,8 @@ public sealed class BulkFileTable(Database database, KeyRing keys)
         var set = new RowSet(
             "tenant_id text, cohort text, job bigint, number bigint, epoch bigint, kind bigint, type text, url bytea, said bigint, state bigint, "
             + "read_bytes bigint, fetched bigint, stored bigint, unchanged bigint, deleted bigint, not_enrolled bigint, no_patient bigint, quarantined bigint");
-        await using var session = await database.BeginAsync(TenantScope.Of(job.Tenant), cancellationToken);
-        var numbers = await session.ReadAsync(
-            [Of("SELECT coalesce(max(number), 0), coalesce(max(epoch), 0) FROM bulk_files WHERE tenant_id = $1 AND cohort = $2 AND job = $3", job)],
-            r => (Number: r.GetInt64(0), Epoch: r.GetInt64(1)),
-            cancellationToken);
-        if (numbers[0].Epoch > job.Epoch)
-        {
-            return false;
-        }
-
-        var number = numbers[0].Number;
+        // Sealed before the transaction: sealing may have to fetch the tenant's key, and SQLite has one writer.
+        var number = (await database.ReadAsync(TenantScope.Of(job.Tenant), Last(job), r => r.GetInt64(0), cancellationToken)).Single();
         foreach (var file in files)
         {
             number++;
@@ -40,6 +31,12 @@ public sealed class BulkFileTable(Database database, KeyRing keys)
             set.Add(
                 job.Tenant.Value, job.Cohort.Value, (long)job.Job, number, job.Epoch, (long)file.Kind, file.Type, url, file.Said, 0L,
                 0L, 0L, 0L, 0L, 0L, 0L, 0L, 0L);
+        }
+
+        await using var session = await database.BeginAsync(TenantScope.Of(job.Tenant), cancellationToken);
+        if ((await session.ReadAsync([Last(job)], r => r.GetInt64(1), cancellationToken)).Single() > job.Epoch)
+        {
+            return false;
         }
 
         await session.CommitAsync(
@@ -117,6 +114,9 @@ public sealed class BulkFileTable(Database database, KeyRing keys)
                 new BulkFileCounts(Sum(r, 7), Sum(r, 8), Sum(r, 9), Sum(r, 10), Sum(r, 11), Sum(r, 12), Sum(r, 13)),
                 r.IsDBNull(14) ? null : r.GetString(14)),
             cancellationToken);
+
+    private static Statement Last(BulkJobKey job) =>
+        Of("SELECT coalesce(max(number), 0), coalesce(max(epoch), 0) FROM bulk_files WHERE tenant_id = $1 AND cohort = $2 AND job = $3", job);
 
     // PostgreSQL sums bigint to numeric.
     private static long Sum(DbDataReader r, int column) => Convert.ToInt64(r.GetValue(column), CultureInfo.InvariantCulture);
