@@ -122,7 +122,10 @@ public sealed record BulkStatus
 /// <param name="Unchanged">Resources that said nothing new.</param>
 /// <param name="Deleted">Resources that were deleted.</param>
 /// <param name="NotEnrolled">Resources of patients that are not enrolled: left.</param>
-/// <param name="OfNoPatient">Resources that name no patient, as a Practitioner: they are read where something refers to them.</param>
+/// <param name="NotCopied">
+/// Resources that are not taken from exports: those that name no patient, as a Practitioner, which is read where something refers to it, and
+/// those of types that are not copied.
+/// </param>
 /// <param name="Quarantined">Lines that could not be taken.</param>
 [GenerateSerializer, Immutable, Alias("ehr.BulkTypeCounts")]
 public sealed record BulkTypeCounts(
@@ -133,5 +136,5 @@ public sealed record BulkTypeCounts(
     [property: Id(4)] long Unchanged,
     [property: Id(5)] long Deleted,
     [property: Id(6)] long NotEnrolled,
-    [property: Id(7)] long OfNoPatient,
+    [property: Id(7)] long NotCopied,
     [property: Id(8)] long Quarantined);

@@ -21,6 +21,9 @@ internal sealed record BulkRun
 
     internal required TenantRules Rules { get; init; }
 
+    /// <summary>The types that are copied.</summary>
+    internal required IReadOnlySet<string> Types { get; init; }
+
     internal required bool RequiresAccessToken { get; init; }
 
     /// <summary>Enrols the patients of the export before their data is taken; null: those of the roster are enrolled, and no others.</summary>
@@ -121,7 +124,7 @@ internal sealed class BulkIntake(
     {
         // Read from the beginning though some of it was read: what was counted then is counted again.
         var progress = download.Position.Offset == file.ReadBytes ? file : file with { ReadBytes = 0, Counts = BulkFileCounts.None };
-        var batch = new IntakeBatch(run.Rules, progress);
+        var batch = new IntakeBatch(run.Rules, run.Types, progress);
         BulkReading reading;
         do
         {
@@ -136,7 +139,7 @@ internal sealed class BulkIntake(
                         return new FileEnd.Fenced();
                     }
 
-                    batch = new IntakeBatch(run.Rules, progress = advanced);
+                    batch = new IntakeBatch(run.Rules, run.Types, progress = advanced);
                 }
             }
         }
@@ -259,7 +262,7 @@ internal sealed class BulkIntake(
         metrics.Taken("unchanged", after.Unchanged - before.Unchanged);
         metrics.Taken("deleted", after.Deleted - before.Deleted);
         metrics.Taken("not_enrolled", after.NotEnrolled - before.NotEnrolled);
-        metrics.Taken("no_patient", after.OfNoPatient - before.OfNoPatient);
+        metrics.Taken("not_copied", after.NotCopied - before.NotCopied);
         metrics.Taken("quarantined", after.Quarantined - before.Quarantined);
     }
 }

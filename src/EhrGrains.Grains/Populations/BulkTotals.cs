@@ -45,7 +45,7 @@ internal static class BulkTotals
                 of.Sum(total => total.Counts.Unchanged),
                 of.Sum(total => total.Counts.Deleted),
                 of.Sum(total => total.Counts.NotEnrolled),
-                of.Sum(total => total.Counts.OfNoPatient),
+                of.Sum(total => total.Counts.NotCopied),
                 of.Sum(total => total.Counts.Quarantined))),
         ],
     };

@@ -14,7 +14,7 @@ namespace EhrGrains.Grains.Populations;
 /// Lines of one file, normalized and put together by patient, until they are committed; every line is counted as something (I11).
 /// Adding is for one thread, what comes of taking for any.
 /// </summary>
-internal sealed class IntakeBatch(TenantRules rules, StoredBulkFile file)
+internal sealed class IntakeBatch(TenantRules rules, IReadOnlySet<string> types, StoredBulkFile file)
 {
     private const int LinesMax = 2_000;
     private const int BytesMax = 4 * 1024 * 1024;
@@ -29,7 +29,7 @@ internal sealed class IntakeBatch(TenantRules rules, StoredBulkFile file)
     private long unchanged;
     private long deleted;
     private long notEnrolled;
-    private long ofNoPatient;
+    private long notCopied;
     private long quarantined;
 
     internal StoredBulkFile File { get; private set; } = file;
@@ -78,10 +78,11 @@ internal sealed class IntakeBatch(TenantRules rules, StoredBulkFile file)
             return;
         }
 
-        // What was deleted is among what was written.
+        // What was deleted is among what was written; what the cursor knows already does not come to the record at all.
         Interlocked.Add(ref deleted, part.Deleted.Length);
-        Interlocked.Add(ref stored, Math.Max(0, receipt.Written - part.Deleted.Length));
-        Interlocked.Add(ref unchanged, receipt.Unchanged);
+        var written = Math.Clamp(receipt.Written - part.Deleted.Length, 0, part.Resources.Length);
+        Interlocked.Add(ref stored, written);
+        Interlocked.Add(ref unchanged, part.Resources.Length - written);
     }
 
     /// <summary>Lines that are longer than the bound, of the whole file so far.</summary>
@@ -98,7 +99,7 @@ internal sealed class IntakeBatch(TenantRules rules, StoredBulkFile file)
         Unchanged = File.Counts.Unchanged + unchanged,
         Deleted = File.Counts.Deleted + deleted,
         NotEnrolled = File.Counts.NotEnrolled + notEnrolled,
-        OfNoPatient = File.Counts.OfNoPatient + ofNoPatient,
+        NotCopied = File.Counts.NotCopied + notCopied,
         Quarantined = File.Counts.Quarantined + quarantined,
     };
 
@@ -131,9 +132,9 @@ internal sealed class IntakeBatch(TenantRules rules, StoredBulkFile file)
             "Group" => [],
             _ => found.Patients,
         };
-        if (whose.Count is 0 or > PatientsMax)
+        if (whose.Count is 0 or > PatientsMax || !types.Contains(found.Type))
         {
-            ofNoPatient++;
+            notCopied++;
             return;
         }
 
@@ -159,7 +160,11 @@ internal sealed class IntakeBatch(TenantRules rules, StoredBulkFile file)
                 var url = entry.GetProperty("request"u8) is var request && request.GetProperty("method"u8).ValueEquals("DELETE"u8)
                     ? request.GetProperty("url"u8).GetString()!.Split('/')
                     : [];
-                if (url is [.., var type, var id] && ResourceTypes.All.Contains(type) && id.Length > 0)
+                if (url is [.., var unwanted, _] && ResourceTypes.All.Contains(unwanted) && !types.Contains(unwanted))
+                {
+                    notCopied++;
+                }
+                else if (url is [.., var type, var id] && types.Contains(type) && id.Length > 0)
                 {
                     Deletions.Add(new RecordKey(type, ResourceIds.ToLegal(id, out _)));
                 }

@@ -14,7 +14,7 @@ internal sealed partial class PopulationSyncGrain
 {
     private const int PatientsListedMax = 10_000;
     private const int FailuresMax = 100;
-    private static readonly TimeSpan FirstAskDelay = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan FirstAskDelay = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan FailureDelayMin = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan FailureDelayMax = TimeSpan.FromMinutes(10);
 

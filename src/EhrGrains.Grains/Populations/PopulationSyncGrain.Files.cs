@@ -213,6 +213,7 @@ internal sealed partial class PopulationSyncGrain
         Job = KeyOf(job),
         Site = SiteOf(snapshot),
         Rules = normalizers.For(Tenant, snapshot),
+        Types = Synced(snapshot.Spec, normalizers.For(Tenant, snapshot).Profile).ToHashSet(StringComparer.Ordinal),
         RequiresAccessToken = job.RequiresAccessToken,
         Admit = job.Request.Level == ExportLevel.Group ? AdmitAsync : null,
     };

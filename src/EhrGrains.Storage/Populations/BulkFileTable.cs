@@ -13,7 +13,7 @@ namespace EhrGrains.Storage.Populations;
 public sealed class BulkFileTable(Database database, KeyRing keys)
 {
     private const string Columns =
-        "number, kind, type, url, said, state, read_bytes, etag, fetched, stored, unchanged, deleted, not_enrolled, no_patient, quarantined, problem";
+        "number, kind, type, url, said, state, read_bytes, etag, fetched, stored, unchanged, deleted, not_enrolled, not_copied, quarantined, problem";
 
     /// <summary>Enters the files of a manifest, in place of files that were not read to their end.</summary>
     /// <returns>False: another has taken the epoch, and nothing was changed.</returns>
@@ -21,7 +21,7 @@ public sealed class BulkFileTable(Database database, KeyRing keys)
     {
         var set = new RowSet(
             "tenant_id text, cohort text, job bigint, number bigint, epoch bigint, kind bigint, type text, url bytea, said bigint, state bigint, "
-            + "read_bytes bigint, fetched bigint, stored bigint, unchanged bigint, deleted bigint, not_enrolled bigint, no_patient bigint, quarantined bigint");
+            + "read_bytes bigint, fetched bigint, stored bigint, unchanged bigint, deleted bigint, not_enrolled bigint, not_copied bigint, quarantined bigint");
         // Sealed before the transaction: sealing may have to fetch the tenant's key, and SQLite has one writer.
         var number = (await database.ReadAsync(TenantScope.Of(job.Tenant), Last(job), r => r.GetInt64(0), cancellationToken)).Single();
         foreach (var file in files)
@@ -87,13 +87,13 @@ public sealed class BulkFileTable(Database database, KeyRing keys)
                 Of(
                     """
                     UPDATE bulk_files SET type = $6, state = $7, read_bytes = $8, etag = $9, fetched = $10, stored = $11, unchanged = $12, deleted = $13,
-                      not_enrolled = $14, no_patient = $15, quarantined = $16, problem = $17
+                      not_enrolled = $14, not_copied = $15, quarantined = $16, problem = $17
                     WHERE tenant_id = $1 AND cohort = $2 AND job = $3 AND epoch = $4 AND number = $5
                     """,
                     job)
                     .With(job.Epoch).With(file.Number).With(file.Type).With((long)file.State).With(file.ReadBytes).With(file.ETag)
                     .With(file.Counts.Fetched).With(file.Counts.Stored).With(file.Counts.Unchanged).With(file.Counts.Deleted)
-                    .With(file.Counts.NotEnrolled).With(file.Counts.OfNoPatient).With(file.Counts.Quarantined).With(file.Problem),
+                    .With(file.Counts.NotEnrolled).With(file.Counts.NotCopied).With(file.Counts.Quarantined).With(file.Problem),
             ],
             cancellationToken) > 0;
 
@@ -104,7 +104,7 @@ public sealed class BulkFileTable(Database database, KeyRing keys)
             Of(
                 """
                 SELECT kind, type, state, count(*), count(said), sum(said), sum(read_bytes), sum(fetched), sum(stored), sum(unchanged), sum(deleted),
-                  sum(not_enrolled), sum(no_patient), sum(quarantined), min(problem)
+                  sum(not_enrolled), sum(not_copied), sum(quarantined), min(problem)
                 FROM bulk_files WHERE tenant_id = $1 AND cohort = $2 AND job = $3 GROUP BY kind, type, state ORDER BY kind, type, state
                 """,
                 job),

@@ -25,10 +25,10 @@ public enum BulkFileState
 /// <param name="Unchanged">Resources that said nothing new.</param>
 /// <param name="Deleted">Resources that the file says are deleted.</param>
 /// <param name="NotEnrolled">Resources of patients that are not enrolled.</param>
-/// <param name="OfNoPatient">Resources that name no patient.</param>
+/// <param name="NotCopied">Resources that name no patient, or are of a type that is not copied.</param>
 /// <param name="Quarantined">Lines that could not be taken.</param>
 public sealed record BulkFileCounts(
-    long Fetched, long Stored, long Unchanged, long Deleted, long NotEnrolled, long OfNoPatient, long Quarantined)
+    long Fetched, long Stored, long Unchanged, long Deleted, long NotEnrolled, long NotCopied, long Quarantined)
 {
     /// <summary>Nothing yet.</summary>
     public static BulkFileCounts None { get; } = new(0, 0, 0, 0, 0, 0, 0);

@@ -46,7 +46,7 @@ CREATE TABLE bulk_files (
   unchanged    bigint NOT NULL,
   deleted      bigint NOT NULL,
   not_enrolled bigint NOT NULL,
-  no_patient   bigint NOT NULL,
+  not_copied   bigint NOT NULL,
   quarantined  bigint NOT NULL,
   problem      text,
   PRIMARY KEY (tenant_id, cohort, job, number)

@@ -46,7 +46,7 @@ CREATE TABLE bulk_files (
   unchanged    INTEGER NOT NULL,
   deleted      INTEGER NOT NULL,
   not_enrolled INTEGER NOT NULL,
-  no_patient   INTEGER NOT NULL,
+  not_copied   INTEGER NOT NULL,
   quarantined  INTEGER NOT NULL,
   problem      TEXT,
   PRIMARY KEY (tenant_id, cohort, job, number)
