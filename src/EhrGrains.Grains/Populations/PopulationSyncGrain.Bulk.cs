@@ -159,6 +159,11 @@ internal sealed partial class PopulationSyncGrain
             case BulkKickoff.Later later:
                 await DelayAsync(later.Problem, later.RetryAfter);
                 break;
+            case BulkKickoff.Refused when job.Request.Types.Length == 0 && job.Types.Length > 0:
+                // A site need not have every type that its product can export, and refuses the list for one of them.
+                LogUnnamed(log, Tenant, Cohort, job.Number);
+                await SaveJobAsync(now => now with { Types = [] });
+                break;
             case BulkKickoff.Refused refused:
                 await EndAsync(BulkState.Failed, refused.Problem);
                 break;
@@ -269,6 +274,9 @@ internal sealed partial class PopulationSyncGrain
 
     [LoggerMessage(3320, LogLevel.Information, "Bulk export {Job} of cohort {Tenant}/{Cohort} was begun at the hospital.")]
     private static partial void LogStarted(ILogger logger, TenantId tenant, CohortId cohort, int job);
+
+    [LoggerMessage(3324, LogLevel.Information, "Bulk export {Job} of cohort {Tenant}/{Cohort} was refused for its types; it is asked for without naming them.")]
+    private static partial void LogUnnamed(ILogger logger, TenantId tenant, CohortId cohort, int job);
 
     [LoggerMessage(3321, LogLevel.Information, "Bulk export {Job} of cohort {Tenant}/{Cohort} ended: {State} ({Code}).")]
     private static partial void LogEnded(ILogger logger, TenantId tenant, CohortId cohort, int job, BulkState state, string? code);

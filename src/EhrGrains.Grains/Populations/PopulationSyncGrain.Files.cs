@@ -5,6 +5,7 @@ using EhrGrains.Contracts.Populations;
 using EhrGrains.Contracts.Records;
 using EhrGrains.Contracts.Sync;
 using EhrGrains.Contracts.Tenants;
+using EhrGrains.Fhir;
 using EhrGrains.Grains.Budgets;
 using EhrGrains.Storage.Populations;
 using Microsoft.Extensions.Logging;
@@ -127,7 +128,7 @@ internal sealed partial class PopulationSyncGrain
 
         if (ends.Select(one => one.End).OfType<FileEnd.Expired>().FirstOrDefault() is { } expired)
         {
-            string[] types = [.. ends.Where(one => one.End is not FileEnd.Whole).Select(one => one.File.Type).Where(job.Types.Contains).Distinct()];
+            string[] types = [.. ends.Where(one => one.End is not FileEnd.Whole).Select(one => one.File.Type).Where(ResourceTypes.All.Contains).Distinct()];
             await RenewAsync(job, types.Length > 0 ? [.. types] : job.Types, expired.Problem);
             return;
         }
@@ -186,7 +187,7 @@ internal sealed partial class PopulationSyncGrain
         var problem = BulkTotals.Judge(totals);
         if (problem is null)
         {
-            await AdvanceCursorsAsync(job, snapshot);
+            await AdvanceCursorsAsync(job, [.. totals.Select(total => total.Type).Where(run.Types.Contains).Distinct()]);
         }
 
         await EndAsync(problem is null ? BulkState.Complete : BulkState.Incomplete, problem);
@@ -197,10 +198,9 @@ internal sealed partial class PopulationSyncGrain
         }
     }
 
-    private async Task AdvanceCursorsAsync(BulkJob job, TenantSnapshot snapshot)
+    // Of a type without a file nothing is known: the EHR may have nothing of it, or not export it.
+    private async Task AdvanceCursorsAsync(BulkJob job, string[] types)
     {
-        var profile = SiteOf(snapshot).Profile;
-        string[] types = [.. (job.Request.Types.Length > 0 ? job.Request.Types : Synced(snapshot.Spec, profile)).Except(profile.Bulk.NotExported)];
         var whole = new SyncBatch { Resources = [], Whole = types, At = job.TransactionTime ?? job.RequestedAt, IsIncremental = job.Since is not null };
         for (var after = ""; await table.PatientsAsync(Tenant, Cohort, after, EnrolMax, exports.Stopping) is [.., var last] patients; after = last.Value)
         {

@@ -63,8 +63,8 @@ internal sealed partial class PopulationSyncGrain : Grain, IPopulationSyncGrain,
     {
         (this.stored, this.table, this.files, this.finder, this.bulk, this.intake) = (stored, table, files, finder, bulk, intake);
         (this.line, this.normalizers, this.tenants, this.audit, this.metrics, this.time, this.log) = (line, normalizers, tenants, audit, metrics, time, log);
-        members = new Pump(tickets, MembersRoundAsync, failure => RoundFailed(failure, isExport: false));
-        exports = new Pump(tickets, ExportRoundAsync, failure => RoundFailed(failure, isExport: true));
+        members = new Pump(tickets, MembersRoundAsync, failure => RoundFailedAsync(failure, isExport: false));
+        exports = new Pump(tickets, ExportRoundAsync, failure => RoundFailedAsync(failure, isExport: true));
     }
 
     private TenantId Tenant { get; set; }
@@ -249,18 +249,19 @@ internal sealed partial class PopulationSyncGrain : Grain, IPopulationSyncGrain,
             new GrainTimerCreationOptions(delay > TimeSpan.Zero ? delay : TimeSpan.Zero, Timeout.InfiniteTimeSpan) { Interleave = true });
     }
 
-    private void RoundFailed(Exception failure, bool isExport)
+    private Task RoundFailedAsync(Exception failure, bool isExport)
     {
         if (failure is ProblemException { Kind: ProblemKind.NotFound } or Orleans.Storage.InconsistentStateException)
         {
             // No longer a cohort, or another silo's now.
             DeactivateOnIdle();
-            return;
+            return Task.CompletedTask;
         }
 
         // The database is away, or the silo of another grain: the next round begins from what is stored.
         LogBroken(log, failure, Tenant, Cohort, isExport ? "bulk export" : "roster");
         WakeAfter(BrokenDelay);
+        return Task.CompletedTask;
     }
 
     private static ProblemException NotThere() => new(ProblemKind.NotFound, "EHR-POP-013", "cohort", "The tenant has no such cohort.");

@@ -1,0 +1,225 @@
+using System.Net.Http.Json;
+using System.Text.Json.Nodes;
+using EhrGrains.Contracts;
+using EhrGrains.Contracts.Populations;
+using EhrGrains.Contracts.Records;
+using EhrGrains.Contracts.Sync;
+using EhrGrains.Contracts.Tenants;
+using EhrGrains.Fhir.Normalization;
+using EhrGrains.Fhir.Vendors;
+using EhrGrains.Grains.Tests.Sync;
+
+namespace EhrGrains.Grains.Tests.Populations;
+
+/// <summary>Cohorts and bulk exports at simulated hospitals, held against what these really have.</summary>
+public sealed class PopulationTests(SyncHospitals hospitals) : IClassFixture<SyncHospitals>
+{
+    private static readonly HttpClient Http = new();
+
+    private static CancellationToken Ct => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task Patients_of_a_roster_are_looked_up_and_enrolled_and_who_is_unknown_is_named()
+    {
+        var (tenant, lines) = (await hospitals.OpenAsync("epic"), await LinesAsync("epic"));
+        using var admin = hospitals.Cluster.EnterAdmin();
+        var cohort = await SetAsync(tenant, "roster", new CohortSpec());
+        var receipt = await cohort.ImportAsync(
+            [
+                new RosterEntry(2, null, null, (string)lines[0]["recordNumber"]!),
+                new RosterEntry(3, (string)lines[1]["id"]!, null, null),
+                new RosterEntry(4, null, null, "no-such-number"),
+                new RosterEntry(5, null, null, (string)lines[0]["recordNumber"]!),
+            ],
+            dryRun: false,
+            Ct);
+        receipt.ShouldBe(new RosterReceipt(3, 0));
+
+        using var counting = new Counting("ehrgrains.population.members");
+        await counting.UntilAsync(() => cohort.DescribeAsync(Ct), found => !found.Members.ContainsKey(MemberState.Waiting));
+
+        var members = await cohort.MembersAsync(null, null, 10, Ct);
+        members.Where(member => member.State == MemberState.Enrolled).Select(member => member.Patient!.Value.Value)
+            .ShouldBe([Legal(lines[0]), Legal(lines[1])], ignoreOrder: true);
+        members.Single(member => member.State == MemberState.NotFound).Problem.ShouldBe("EHR-POP-033");
+        (await StatusOfAsync(tenant, Legal(lines[0]))).Patient.Value.ShouldBe(Legal(lines[0]));
+
+        await cohort.RemoveAsync(Ct);
+        (await Should.ThrowAsync<ProblemException>(() => StatusOfAsync(tenant, Legal(lines[0])))).Kind.ShouldBe(ProblemKind.NotFound);
+        (await Should.ThrowAsync<ProblemException>(() => cohort.DescribeAsync(Ct))).Kind.ShouldBe(ProblemKind.NotFound);
+    }
+
+    [Fact]
+    public async Task Everything_that_is_wrong_with_a_roster_is_said_by_line_and_without_a_value()
+    {
+        var tenant = await hospitals.OpenAsync("epic");
+        using var admin = hospitals.Cluster.EnterAdmin();
+        var cohort = await SetAsync(tenant, "wrong", new CohortSpec());
+        var refused = await Should.ThrowAsync<ProblemException>(() => cohort.ImportAsync(
+            [
+                new RosterEntry(1, "p-SECRET", "urn:mrn", null),
+                new RosterEntry(2, null, null, null),
+                new RosterEntry(3, null, null, "SECRET|1"),
+                new RosterEntry(4, null, null, "fine"),
+                new RosterEntry(5, new string('x', 300), null, null),
+            ],
+            dryRun: false,
+            Ct));
+        refused.Problems.Select(problem => (problem.Path, problem.Code)).ShouldBe(
+            [("line 1", "EHR-POP-007"), ("line 2", "EHR-POP-004"), ("line 3", "EHR-POP-005"), ("line 5", "EHR-POP-006")]);
+        refused.Message.ShouldNotContain("SECRET");
+        (await cohort.DescribeAsync(Ct)).Members.ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task An_export_of_a_Group_makes_copies_that_are_what_the_hospital_has()
+    {
+        var tenant = await hospitals.OpenAsync("meditech");
+        await hospitals.Table.PauseAsync(tenant, isPaused: true, Ct);
+        await FaultAsync("meditech", new { kind = "resetBody", operation = "file", times = 3 });
+        using var admin = hospitals.Cluster.EnterAdmin();
+        var cohort = await SetAsync(tenant, "group", new CohortSpec { Group = hospitals.Site("meditech").GroupId });
+
+        var bulk = await ExportAsync(cohort, new BulkRequest());
+
+        bulk.State.ShouldBe(BulkState.Complete, bulk.Problem?.Message);
+        bulk.FilesRead.ShouldBe(bulk.Files);
+        bulk.Types.ShouldAllBe(type => type.Fetched == type.Stored + type.Unchanged + type.NotCopied + type.Deleted + type.NotEnrolled + type.Quarantined);
+        bulk.Types.ShouldAllBe(type => type.Said == null || type.Said == type.Fetched);
+        foreach (var line in await LinesAsync("meditech"))
+        {
+            var status = await StatusOfAsync(tenant, Legal(line));
+            status.Types.Select(type => type.Type).ShouldBeSubsetOf(VendorProfiles.Find("meditech")!.Sync.Types.Keys);
+            var record = await hospitals.RecordAsync(tenant, status.Record!.Value);
+            var truth = await TruthAsync("meditech", line);
+            truth.Except(record.Keys).ShouldBeEmpty();
+            status.Types.Where(type => truth.Any(key => key.StartsWith(type.Type + "/", StringComparison.Ordinal))).ShouldAllBe(type => type.IsComplete && type.Watermark == bulk.TransactionTime);
+        }
+
+        var again = await ExportAsync(cohort, new BulkRequest());
+        again.State.ShouldBe(BulkState.Complete, again.Problem?.Message);
+        again.Types.Sum(type => type.Stored).ShouldBe(0);
+        again.Types.Sum(type => type.Unchanged).ShouldBe(bulk.Types.Sum(type => type.Stored + type.Unchanged));
+    }
+
+    [Fact]
+    public async Task What_was_changed_and_deleted_since_the_last_export_comes_with_the_next_one()
+    {
+        var tenant = await hospitals.OpenAsync("modmed");
+        await hospitals.Table.PauseAsync(tenant, isPaused: true, Ct);
+        using var admin = hospitals.Cluster.EnterAdmin();
+        var cohort = await SetAsync(tenant, "all", new CohortSpec { Group = hospitals.Site("modmed").GroupId });
+        (await ExportAsync(cohort, new BulkRequest())).State.ShouldBe(BulkState.Complete);
+        var line = (await LinesAsync("modmed"))[0];
+        var record = (await StatusOfAsync(tenant, Legal(line))).Record!.Value;
+        var condition = (await hospitals.RecordAsync(tenant, record)).Values.First(resource => (string)resource["resourceType"]! == "Condition");
+        await hospitals.EditAsync(
+            "modmed",
+            new { kind = "update", type = "Patient", id = (string)line["id"]!, set = new { active = false } },
+            new { kind = "delete", type = "Condition", id = (string)condition["id"]! });
+
+        var bulk = await ExportAsync(cohort, new BulkRequest { Incremental = true });
+
+        bulk.State.ShouldBe(BulkState.Complete, bulk.Problem?.Message);
+        var after = await hospitals.RecordAsync(tenant, record);
+        after.Keys.ShouldNotContain($"Condition/{(string)condition["id"]!}");
+        ((bool)after.Values.Single(resource => (string)resource["resourceType"]! == "Patient")["active"]!).ShouldBeFalse();
+        bulk.Types.Sum(type => type.Deleted).ShouldBe(1);
+    }
+
+    [Fact]
+    public async Task Data_of_patients_who_are_not_enrolled_is_counted_and_left()
+    {
+        var tenant = await hospitals.OpenAsync("oracle-health");
+        await hospitals.Table.PauseAsync(tenant, isPaused: true, Ct);
+        var lines = await LinesAsync("oracle-health");
+        using var admin = hospitals.Cluster.EnterAdmin();
+        var cohort = await SetAsync(tenant, "listed", new CohortSpec());
+        await cohort.ImportAsync([.. lines.Take(2).Select((line, i) => new RosterEntry(i + 1, (string)line["id"]!, null, null))], dryRun: false, Ct);
+        using var counting = new Counting("ehrgrains.population.members");
+        await counting.UntilAsync(() => cohort.DescribeAsync(Ct), found => found.Members.GetValueOrDefault(MemberState.Enrolled) == 2);
+        await hospitals.Table.LeaveAsync(tenant, [PatientId.Parse(Legal(lines[1]), null)], Ct);
+
+        var bulk = await ExportAsync(cohort, new BulkRequest { Level = ExportLevel.Patient, Types = ["Patient", "Condition"] });
+
+        bulk.State.ShouldBe(BulkState.Complete, bulk.Problem?.Message);
+        var patients = bulk.Types.Single(type => type.Type == "Patient");
+        (patients.Fetched, patients.Stored, patients.NotEnrolled).ShouldBe((2, 1, 1));
+        (await StatusOfAsync(tenant, Legal(lines[0]))).Record.ShouldNotBeNull();
+    }
+
+    [Fact]
+    public async Task What_the_hospital_did_not_export_makes_an_export_incomplete_and_one_a_day_is_the_rule()
+    {
+        var tenant = await hospitals.OpenAsync("epic");
+        using var admin = hospitals.Cluster.EnterAdmin();
+        var cohort = await SetAsync(tenant, "daily", new CohortSpec { Group = hospitals.Site("epic").GroupId });
+
+        var bulk = await ExportAsync(cohort, new BulkRequest { Types = ["Patient", "Condition"] });
+
+        bulk.State.ShouldBe(BulkState.Incomplete);
+        bulk.Problem!.Code.ShouldBe("EHR-BLK-026");
+        (await RefusedAsync(() => cohort.StartBulkAsync(new BulkRequest(), Ct))).ShouldBe(["EHR-POP-025"]);
+        (await RefusedAsync(() => cohort.StartBulkAsync(new BulkRequest { Level = ExportLevel.System, Types = ["Pizza"], Incremental = true }, Ct)))
+            .ShouldBe(["EHR-POP-020", "EHR-POP-022", "EHR-POP-024"]);
+    }
+
+    [Fact]
+    public async Task An_export_that_is_cancelled_ends_here_and_at_the_hospital()
+    {
+        var tenant = await hospitals.OpenAsync("athenahealth");
+        await FaultAsync("athenahealth", new { kind = "unavailable", operation = "file", retryAfter = "600" });
+        using var admin = hospitals.Cluster.EnterAdmin();
+        var cohort = await SetAsync(tenant, "stopped", new CohortSpec { Group = hospitals.Site("athenahealth").GroupId });
+        await cohort.StartBulkAsync(new BulkRequest { Types = ["Patient"] }, Ct);
+        (await RefusedAsync(() => cohort.StartBulkAsync(new BulkRequest(), Ct))).ShouldBe(["EHR-POP-026"]);
+        (await RefusedAsync(() => cohort.RemoveAsync(Ct))).ShouldBe(["EHR-POP-012"]);
+
+        (await cohort.CancelBulkAsync(Ct)).State.ShouldBe(BulkState.Cancelled);
+
+        (await RefusedAsync(() => cohort.CancelBulkAsync(Ct))).ShouldBe(["EHR-POP-028"]);
+        await cohort.RemoveAsync(Ct);
+    }
+
+    private async Task<IPopulationSyncGrain> SetAsync(TenantId tenant, string cohort, CohortSpec spec)
+    {
+        var grain = hospitals.Cluster.Grains().GetGrain<IPopulationSyncGrain>(GrainKeys.Cohort(tenant, CohortId.Parse(cohort, null)));
+        (await grain.SetAsync(spec, Ct)).Spec.ShouldBe(spec);
+        return grain;
+    }
+
+    private static async Task<BulkStatus> ExportAsync(IPopulationSyncGrain cohort, BulkRequest request)
+    {
+        using var counting = new Counting("ehrgrains.bulk.exports");
+        var started = await cohort.StartBulkAsync(request, Ct);
+        started.State.ShouldBe(BulkState.Requested);
+        return (await counting.UntilAsync(() => cohort.BulkStatusAsync(Ct), status => status!.Job == started.Job && status.EndedAt is not null))!;
+    }
+
+    private static async Task<string[]> RefusedAsync(Func<Task> command) =>
+        [.. (await Should.ThrowAsync<ProblemException>(command)).Problems.Select(problem => problem.Code)];
+
+    private Task<SyncStatus> StatusOfAsync(TenantId tenant, string patient) =>
+        hospitals.Cluster.Grains().GetGrain<IPatientSyncCursorGrain>(GrainKeys.Patient(tenant, PatientId.Parse(patient, null))).StatusAsync(Ct);
+
+    private async Task<IReadOnlyList<JsonNode>> LinesAsync(string vendor) =>
+        [.. (await Http.GetFromJsonAsync<JsonArray>($"{hospitals.Site(vendor).AdminUrl}/patients", Ct))!.Select(line => line!)];
+
+    /// <summary>What an export of the patient has of the types that are copied.</summary>
+    private async Task<string[]> TruthAsync(string vendor, JsonNode line) =>
+    [
+        .. (await hospitals.TruthAsync(vendor, (string)line["id"]!))["resources"]!.AsArray()
+            .Where(resource => (bool)resource!["found"]! && VendorProfiles.Find(vendor)!.Sync.Types.TryGetValue((string)resource["type"]!, out var type)
+                && type.Strategy != SyncStrategy.ByReference && ((string)resource["type"]! == "Patient" || !(bool)line["confidential"]!))
+            .Select(resource => $"{resource!["type"]}/{ResourceIds.ToLegal((string)resource["id"]!, out _)}"),
+    ];
+
+
+    private async Task FaultAsync(string vendor, object fault)
+    {
+        using var response = await Http.PutAsJsonAsync($"{hospitals.Site(vendor).AdminUrl}/faults", new { faults = new[] { fault } }, Ct);
+        response.IsSuccessStatusCode.ShouldBeTrue(await response.Content.ReadAsStringAsync(Ct));
+    }
+
+    private static string Legal(JsonNode line) => ResourceIds.ToLegal((string)line["id"]!, out _);
+}
