@@ -5,6 +5,7 @@ using EhrGrains.Contracts.Apps;
 using EhrGrains.Contracts.Callers;
 using EhrGrains.Contracts.Credentials;
 using EhrGrains.Contracts.Feeds;
+using EhrGrains.Contracts.Populations;
 using EhrGrains.Contracts.Query;
 using EhrGrains.Contracts.Records;
 using EhrGrains.Contracts.Tenants;
@@ -230,6 +231,7 @@ public sealed class CallerMatrixTests(SqliteGrainCluster cluster) : IClassFixtur
         "IMllpConnectionGrain" or "IMllpSenderGrain" => GrainKeys.Feed(tenant, FeedId.Parse("adt", null)),
         "IPatientRecordGrain" or "IPatientSyncCursorGrain" => GrainKeys.Patient(tenant, PatientId.Parse("somebody", null)),
         "ISyncShardGrain" => GrainKeys.SyncShard(0),
+        "IPopulationSyncGrain" => GrainKeys.Cohort(tenant, CohortId.Parse("some", null)),
         "IWebhookGrain" => GrainKeys.Webhook(tenant, WebhookId.Parse("somewhere", null)),
         _ => GrainKeys.Tenant(tenant),
     };
