@@ -267,6 +267,11 @@ internal ref partial struct Pass
     // The end of an element, or a line break: "p < 0.05" is neither.
     private static bool HoldsTag(ReadOnlySpan<byte> text)
     {
+        if (text.IndexOfAny((byte)'<', (byte)'\\') < 0)
+        {
+            return false;
+        }
+
         foreach (var tag in Tags)
         {
             if (text.IndexOf(tag) >= 0)

@@ -70,7 +70,7 @@ internal sealed partial class HospitalTenantGrain(
         var problems = TenantSpecRules.Validate(spec).ToList();
         if (problems.Count == 0)
         {
-            problems.AddRange(VendorRules.Check(spec.Connection));
+            problems.AddRange(VendorRules.Check(spec));
             problems.AddRange(SiteMappings.Check(spec));
             if (spec.Tenant != Tenant.Value)
             {
@@ -100,7 +100,7 @@ internal sealed partial class HospitalTenantGrain(
         var problems = TenantSpecRules.ValidateConnection(connection, spec.Environment).ToList();
         if (problems.Count == 0)
         {
-            problems.AddRange(VendorRules.Check(connection));
+            problems.AddRange(VendorRules.Check(spec with { Connection = connection }));
         }
 
         return problems.Count == 0

@@ -9,8 +9,9 @@ namespace EhrGrains.Grains.Tenants;
 /// <summary>What the vendor profile asks of a tenant's connection. Pure.</summary>
 internal static partial class VendorRules
 {
-    internal static IReadOnlyList<Problem> Check(ConnectionSpec connection)
+    internal static IReadOnlyList<Problem> Check(TenantSpec spec)
     {
+        var connection = spec.Connection;
         VendorProfile? profile;
         try
         {
@@ -42,8 +43,21 @@ internal static partial class VendorRules
             .Distinct(StringComparer.Ordinal)
             .Where(setting => !connection.Settings.ContainsKey(setting))
             .Select(setting => new Problem("EHR-TEN-009", $"connection.settings.{setting}", $"{profile.Name} needs this setting.")));
+        if (spec.Environment == TenantEnvironment.Production && IsMore(spec.Budget, profile.Limits))
+        {
+            problems.Add(new(
+                "EHR-TEN-070",
+                "budget.requests",
+                $"{profile.Name} publishes {profile.Limits.Requests} requests in {profile.Limits.WindowSeconds} s. "
+                + "If this site's contract allows more, state it under connection.profile.limits."));
+        }
+
         return problems;
     }
+
+    private static bool IsMore(BudgetSpec budget, LimitRules limits) =>
+        (limits.Requests > 0 && (long)budget.Requests * limits.WindowSeconds > (long)limits.Requests * budget.WindowSeconds)
+        || (limits.DailyQuota > 0 && budget.DailyQuota > limits.DailyQuota);
 
     /// <summary>The name of a method in OAuth 2.0 metadata (RFC 8414 §2).</summary>
     internal static string MethodName(ClientAuthMethod method) => method switch

@@ -16,7 +16,9 @@ public sealed class HospitalSyncTests(SyncHospitals hospitals) : IClassFixture<S
     [InlineData("oracle-health")]
     [InlineData("athenahealth")]
     [InlineData("meditech")]
+    [InlineData("veradigm")]
     [InlineData("modmed")]
+    [InlineData("modmed-ema")]
     public async Task A_copy_is_what_the_hospital_has(string vendor)
     {
         var tenant = await hospitals.OpenAsync(vendor);

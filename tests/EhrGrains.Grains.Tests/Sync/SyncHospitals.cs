@@ -200,7 +200,7 @@ public sealed class SyncHospitals : IAsyncLifetime
             dryRun: false,
             Ct);
         var receipt = await grain.RotateCredentialAsync(
-            new NewCredential { Method = method, Secret = method == ClientAuthMethod.PrivateKeyJwtEs384 ? null : new SecretText(site.ClientSecret!) }, Ct);
+            new NewCredential { Method = method, Secret = method == ClientAuthMethod.PrivateKeyJwtEs384 ? null : new SecretText($"{site.ClientSecret} {site.ApiKey}".TrimEnd()) }, Ct);
         receipt.Succeeded.ShouldBeTrue(JsonSerializer.Serialize(receipt.Steps));
         await grain.ChangeLifecycleAsync(Lifecycle.Sandbox, "test", Ct);
         return tenant;
