@@ -37,7 +37,11 @@ public sealed class VendorRulesTests
         TimeZone = "America/Chicago",
         Connection = new ConnectionSpec
         {
-            Vendor = vendor, BaseUrl = "https://ehr.example/r4", ClientId = "c", AuthMethod = ClientAuthMethod.ClientSecretPost, Profile = profile,
+            Vendor = vendor,
+            BaseUrl = "https://ehr.example/r4",
+            ClientId = "c",
+            AuthMethod = ClientAuthMethod.ClientSecretPost,
+            Profile = profile,
         },
     };
 }
