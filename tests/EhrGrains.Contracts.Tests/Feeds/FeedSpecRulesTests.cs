@@ -37,7 +37,7 @@ public sealed class FeedSpecRulesTests
         Problems(
             In("one", new FeedMatch()),
             In("two", new FeedMatch { SendingApplication = "", ReceivingFacility = "a\nb" }),
-            In("three", new FeedMatch { Listener = (FeedListener)9, CertificateSha256 = ["AA:BB", digits] }),
+            In("three", new FeedMatch { Listener = (FeedListener)9, CertificateSha256 = ["AA:BB", digits, digits[2..]] }),
             In("four", new FeedMatch { Listener = FeedListener.Plain, CertificateSha256 = [digits] }),
             In("five", new FeedMatch { CertificateSha256 = [.. Enumerable.Repeat(digits, 17)] })).ShouldBe(
         [
@@ -46,6 +46,7 @@ public sealed class FeedSpecRulesTests
             ("EHR-FED-011", "feeds[1].inbound.match.receivingFacility"),
             ("EHR-FED-012", "feeds[2].inbound.match.listener"),
             ("EHR-FED-015", "feeds[2].inbound.match.certificateSha256[0]"),
+            ("EHR-FED-015", "feeds[2].inbound.match.certificateSha256[2]"),
             ("EHR-FED-014", "feeds[3].inbound.match.listener"),
             ("EHR-FED-013", "feeds[4].inbound.match.certificateSha256"),
         ]);
