@@ -100,6 +100,33 @@ public sealed class HospitalSyncTests(SyncHospitals hospitals) : IClassFixture<S
     }
 
     [Fact]
+    public async Task A_run_that_is_cut_off_anywhere_goes_on_and_nothing_is_written_twice()
+    {
+        const int Cuts = 40;
+        var tenant = await hospitals.OpenAsync("oracle-health");
+        var patient = PatientId.Parse((await hospitals.PatientsAsync("oracle-health"))[3], null);
+        await hospitals.Table.EnrolAsync(tenant, [patient], Ct);
+        var random = new Random(7);
+        var cutOff = 0;
+        for (var i = 0; i < Cuts; i++)
+        {
+            using var cut = CancellationTokenSource.CreateLinkedTokenSource(Ct);
+            cut.CancelAfter(TimeSpan.FromMilliseconds(random.Next(1, 60)));
+            cutOff += await hospitals.TryRunAsync(tenant, patient.Value, cut.Token) ? 0 : 1;
+        }
+
+        var status = await hospitals.RunAsync(tenant, patient.Value);
+
+        cutOff.ShouldBeGreaterThan(0);
+        status.State.ShouldBe(SyncState.Complete);
+        var record = await hospitals.RecordAsync(tenant, status.Record!.Value);
+        (await TruthAsync("oracle-health", patient.Value)).Where(one => one.Value).Select(one => one.Key).Except(record.Keys).ShouldBeEmpty();
+        using var admin = hospitals.Cluster.EnterAdmin();
+        var versions = await hospitals.Cluster.Grains().GetGrain<IPatientRecordGrain>(GrainKeys.Patient(tenant, status.Record.Value)).WhyAsync(null, 1_000, Ct);
+        versions.Select(version => version.Resource.ToString()).Order(StringComparer.Ordinal).ShouldBe(record.Keys.Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
     public async Task Whoever_is_enrolled_is_copied_and_a_message_about_them_makes_the_hospital_be_asked_again()
     {
         var tenant = await hospitals.OpenAsync("oracle-health");

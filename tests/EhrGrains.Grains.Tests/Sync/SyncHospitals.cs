@@ -126,6 +126,21 @@ public sealed class SyncHospitals : IAsyncLifetime
         return await cluster.Grains().GetGrain<IPatientSyncCursorGrain>(key).StatusAsync(Ct);
     }
 
+    /// <summary>Lets a patient's copy run for one turn; false when it was cut off.</summary>
+    internal async Task<bool> TryRunAsync(TenantId tenant, string patient, CancellationToken cut)
+    {
+        using var system = EnterSystem();
+        try
+        {
+            await cluster.Grains().GetGrain<IPatientSyncCursorGrain>(GrainKeys.Patient(tenant, PatientId.Parse(patient, null))).RunAsync(cut);
+            return true;
+        }
+        catch (OperationCanceledException)
+        {
+            return false;
+        }
+    }
+
     internal async Task<RecordDescription> DescribeAsync(TenantId tenant, PatientId record)
     {
         using var admin = cluster.EnterAdmin();
