@@ -31,6 +31,8 @@ internal static class CommandTree
             RecordCommand.Build(),
             MappingCommand.Build(),
             SyncCommand.Build(),
+            RosterCommand.Build(),
+            BulkCommand.Build(),
             WebhookCommand.Build(),
             Hl7Command.Build(),
             TokenCommand.Build(),

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using EhrGrains.Contracts.Apps;
 using EhrGrains.Contracts.Feeds;
+using EhrGrains.Contracts.Populations;
 using EhrGrains.Contracts.Records;
 using EhrGrains.Contracts.Tenants;
 using EhrGrains.Contracts.Webhooks;
@@ -63,6 +64,20 @@ internal static class Parameters
             }
 
             return webhook;
+        },
+    };
+
+    internal static Argument<CohortId> Cohort() => new("COHORT")
+    {
+        Description = "The cohort's id within the tenant.",
+        CustomParser = result =>
+        {
+            if (!CohortId.TryParse(result.Tokens[0].Value, out var cohort))
+            {
+                result.AddError("COHORT has 1 to 63 characters: a-z, 0-9 and '-', starting with a letter.");
+            }
+
+            return cohort;
         },
     };
 

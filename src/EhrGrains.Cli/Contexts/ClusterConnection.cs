@@ -7,6 +7,7 @@ using EhrGrains.Contracts.Audit;
 using EhrGrains.Contracts.Budgets;
 using EhrGrains.Contracts.Client;
 using EhrGrains.Contracts.Feeds;
+using EhrGrains.Contracts.Populations;
 using EhrGrains.Contracts.Query;
 using EhrGrains.Contracts.Quirks;
 using EhrGrains.Contracts.Records;
@@ -111,6 +112,12 @@ public sealed class ClusterConnection : IAsyncDisposable
 
     /// <summary>The copies of a tenant's patients.</summary>
     public ITenantSyncGrain Sync(TenantId tenant) => grains.GetGrain<ITenantSyncGrain>(GrainKeys.Tenant(tenant));
+
+    /// <summary>A cohort.</summary>
+    public IPopulationSyncGrain Cohort(TenantId tenant, CohortId cohort) => grains.GetGrain<IPopulationSyncGrain>(GrainKeys.Cohort(tenant, cohort));
+
+    /// <summary>The tenant's cohorts.</summary>
+    public IPopulationsGrain Cohorts(TenantId tenant) => grains.GetGrain<IPopulationsGrain>(GrainKeys.Tenant(tenant));
 
     /// <summary>The copy of one patient.</summary>
     public IPatientSyncCursorGrain Sync(TenantId tenant, PatientId patient) =>
