@@ -107,9 +107,8 @@ internal sealed partial class SyncShardGrain(
         var failed = false;
         try
         {
-            using var system = tickets.EnterSystem();
             var cursor = GrainFactory.GetGrain<IPatientSyncCursorGrain>(GrainKeys.Patient(tenant, patient));
-            while (await cursor.RunAsync(CancellationToken.None))
+            while (await RunTurnAsync(cursor))
             {
                 // It had its turn, and goes on: as many patients run at one time as there is room for, and no more begin meanwhile.
             }
@@ -131,6 +130,13 @@ internal sealed partial class SyncShardGrain(
         {
             await LookAgainAsync(tenant);
         }
+    }
+
+    // A ticket holds for ten minutes; a long first copy takes hours.
+    private async Task<bool> RunTurnAsync(IPatientSyncCursorGrain cursor)
+    {
+        using var system = tickets.EnterSystem();
+        return await cursor.RunAsync(CancellationToken.None);
     }
 
     private async Task LookAgainAsync(TenantId tenant)
