@@ -18,7 +18,7 @@ internal static class VendorCommand
         vendors => Tables.Rows(
             vendors,
             ("vendor", v => v.Vendor), ("product", v => v.Name), ("signs in with", v => v.AuthMethods), ("types", v => v.ResourceTypes),
-            ("copied", v => v.CopiedTypes), ("told of changes", v => v.ByLastUpdated), ("bulk", v => v.Bulk), ("creates", v => v.Creates)));
+            ("copied", v => v.CopiedTypes), ("told of changes", v => v.ByLastUpdated), ("bulk", v => v.Bulk.Select(Words.Of)), ("creates", v => v.Creates)));
 
     private static Verb Show()
     {
