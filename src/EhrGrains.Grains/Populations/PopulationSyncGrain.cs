@@ -251,7 +251,7 @@ internal sealed partial class PopulationSyncGrain : Grain, IPopulationSyncGrain,
 
     private Task RoundFailedAsync(Exception failure, bool isExport)
     {
-        if (failure is ProblemException { Kind: ProblemKind.NotFound } or Orleans.Storage.InconsistentStateException)
+        if (failure is ProblemException { Kind: ProblemKind.NotFound or ProblemKind.Conflict } or Orleans.Storage.InconsistentStateException)
         {
             // No longer a cohort, or another silo's now.
             DeactivateOnIdle();
