@@ -55,6 +55,8 @@ public sealed class SyncHospitals : IAsyncLifetime
 
     public async ValueTask DisposeAsync()
     {
+        // The silos first: a copy under way, which a message may have asked for, would go on trying a hospital that is gone.
+        await cluster.DisposeAsync();
         http.Dispose();
         onboarding.Dispose();
         foreach (var app in new[] { sandbox, keys })
@@ -65,8 +67,6 @@ public sealed class SyncHospitals : IAsyncLifetime
                 await app.DisposeAsync();
             }
         }
-
-        await cluster.DisposeAsync();
     }
 
     internal SandboxSite Site(string vendor) => SandboxHost.Sites(sandbox!).First(site => site.Vendor == vendor);
