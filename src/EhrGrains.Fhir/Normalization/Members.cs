@@ -27,6 +27,8 @@ internal enum Member : byte
     PatientLink,
     LinkType,
     Active,
+    Subject,
+    SubjectReference,
 }
 
 internal static class Members
@@ -42,6 +44,7 @@ internal static class Members
         Kind.Identifier => InIdentifier(name),
         Kind.IdentifierType => InIdentifierType(name),
         Kind.MetaSecurity => name.SequenceEqual("code"u8) ? Member.Security : Anywhere(name),
+        Kind.Subject => name.SequenceEqual("reference"u8) ? Member.SubjectReference : Anywhere(name),
         Kind.PatientLink => name.SequenceEqual("type"u8) ? Member.LinkType : Anywhere(name),
         Kind.Search => name.SequenceEqual("mode"u8) ? Member.SearchMode : Member.None,
         _ => Anywhere(name),
@@ -54,6 +57,8 @@ internal static class Members
         4 when name.SequenceEqual("link"u8) => Member.PatientLink,
         6 when name.SequenceEqual("active"u8) => Member.Active,
         5 when name.SequenceEqual("class"u8) => Member.Class,
+        7 when name.SequenceEqual("subject"u8) || name.SequenceEqual("patient"u8) => Member.Subject,
+        11 when name.SequenceEqual("beneficiary"u8) => Member.Subject,
         _ => Anywhere(name),
     };
 

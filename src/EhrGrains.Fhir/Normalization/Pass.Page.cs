@@ -10,6 +10,7 @@ internal ref partial struct Pass
 {
     internal PageResult ReadPage(PageRequest request)
     {
+        patients = request.Patients;
         string? next = null;
         int? total = null;
         var isBundle = false;
@@ -187,6 +188,7 @@ internal ref partial struct Pass
         entry.Resource = start..work.Output.Length;
         entry.Type = typeName;
         entry.Id = id;
+        entry.Foreign = foreign;
         return false;
     }
 
@@ -241,6 +243,12 @@ internal ref partial struct Pass
         if (entry.Id.Equals(default) || entry.Id.End.Value == entry.Id.Start.Value)
         {
             withoutId++;
+            return false;
+        }
+
+        if (entry.Foreign)
+        {
+            ofOthers++;
             return false;
         }
 
@@ -299,6 +307,16 @@ internal ref partial struct Pass
                 "incomplete",
                 $"The EHR sent {withoutResource + withoutId} entries without a resource or without an id; they are left out.",
                 "EHR-FHR-001"));
+        }
+
+        if (ofOthers > 0)
+        {
+            // Someone's data under another's name is worse than none.
+            work.Issues.Add(new OutcomeIssue(
+                "error",
+                "suppressed",
+                $"The EHR sent {ofOthers} resources of other patients than was asked for; they are left out. Tell the hospital.",
+                "EHR-FHR-003"));
         }
 
         if (ofOtherType > 0)

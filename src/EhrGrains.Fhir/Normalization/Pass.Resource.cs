@@ -31,7 +31,7 @@ internal ref partial struct Pass
         PeekType();
         id = default;
         mustHavesMet = 0;
-        subsetted = redacted = replaced = false;
+        subsetted = redacted = replaced = foreign = false;
         copied = (int)reader.TokenStartIndex;
         Walk(Kind.Resource);
         CopyTo((int)reader.BytesConsumed);
@@ -171,6 +171,7 @@ internal ref partial struct Pass
             Member.Identifier => Kind.Identifier,
             Member.IdentifierType => Kind.IdentifierType,
             Member.Class when MapClass() => Kind.MappedClass,
+            Member.Subject => Kind.Subject,
             Member.Tags or Member.MetaExtension => throw Error(FhirFormatReason.WrongJsonType),
             _ when Members.IsString(member) => throw Error(FhirFormatReason.WrongJsonType),
             _ => Top.Kind switch
@@ -235,7 +236,7 @@ internal ref partial struct Pass
             case Member.None:
                 OnText();
                 break;
-            case Member.Reference or Member.Url:
+            case Member.Reference or Member.Url or Member.SubjectReference:
                 OnReference(member);
                 break;
             case Member.System or Member.TagSystem:

@@ -133,12 +133,18 @@ internal ref partial struct Pass
         buffer.Append(bytes[..Encoding.ASCII.GetBytes(legal, bytes)]);
     }
 
-    private readonly void NotePatient(ReadOnlySpan<byte> legalId)
+    private void NotePatient(ReadOnlySpan<byte> legalId)
     {
         Span<char> chars = stackalloc char[ResourceIds.LengthMax];
         var length = Encoding.ASCII.GetChars(legalId, chars);
-        var patients = work.Patients.GetAlternateLookup<ReadOnlySpan<char>>();
-        if (patients.Add(chars[..length]) && work.Patients.Count > Normalizer.PatientsMax)
+        if (Top.Kind == Kind.Subject && patients is not null && !patients.GetAlternateLookup<ReadOnlySpan<char>>().Contains(chars[..length]))
+        {
+            foreign = true;
+            return;
+        }
+
+        var noted = work.Patients.GetAlternateLookup<ReadOnlySpan<char>>();
+        if (noted.Add(chars[..length]) && work.Patients.Count > Normalizer.PatientsMax)
         {
             throw Error(FhirFormatReason.TooManyPatients);
         }

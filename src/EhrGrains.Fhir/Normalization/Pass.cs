@@ -35,6 +35,7 @@ internal ref partial struct Pass
     private bool subsetted;
     private bool redacted;
     private bool replaced;
+    private bool foreign;
     private Range identifierText;
 
     // Its meta.
@@ -47,7 +48,9 @@ internal ref partial struct Pass
     private EntryMode searchMode;
     private int withoutResource;
     private int withoutId;
+    private HashSet<string>? patients;
     private int ofOtherType;
+    private int ofOthers;
     private bool incomplete;
     private bool sessionExpired;
 

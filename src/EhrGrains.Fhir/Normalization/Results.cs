@@ -6,7 +6,8 @@ namespace EhrGrains.Fhir.Normalization;
 /// <param name="Type">The resource type that was searched: what entries match with.</param>
 /// <param name="GatewayBase">The gateway's FHIR base, without a trailing slash; an entry's fullUrl is <c>{GatewayBase}/{Type}/{id}</c>.</param>
 /// <param name="MayInclude">Which other types may come along (<c>_include</c>, <c>_revinclude</c>); null: those of the vendor profile.</param>
-public sealed record PageRequest(string Type, string GatewayBase, Func<string, bool>? MayInclude = null);
+/// <param name="Patients">Normalized logical ids of the patients that were asked for: what is of others is left out. Null: of any.</param>
+public sealed record PageRequest(string Type, string GatewayBase, Func<string, bool>? MayInclude = null, HashSet<string>? Patients = null);
 
 /// <summary>What one page of search results held besides its resources.</summary>
 public sealed record PageResult

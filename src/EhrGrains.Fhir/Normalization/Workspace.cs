@@ -87,6 +87,7 @@ internal enum Kind : byte
     MetaSecurity,
     PatientLinks,
     PatientLink,
+    Subject,
 }
 
 /// <summary>Members seen in a frame.</summary>
@@ -124,6 +125,7 @@ internal struct Entry
     internal EntryMode Mode;
     internal bool Match;
     internal bool Replaced;
+    internal bool Foreign;
 }
 
 /// <summary>

@@ -31,6 +31,9 @@ internal readonly record struct CursorScope(TenantId? Tenant, AppId App, string 
 /// </summary>
 internal sealed class Cursors(KeyRing keys, PagingTable paging, TimeProvider time)
 {
+    /// <summary>In a position: the patients that the search is about. No tenant's id has such a form.</summary>
+    internal const string PatientsKey = "~patients";
+
     /// <summary>The longest cursor in characters: longer URLs break in proxies and log lines.</summary>
     internal const int LengthMax = 256;
 
@@ -106,16 +109,29 @@ internal sealed class Cursors(KeyRing keys, PagingTable paging, TimeProvider tim
         }
     }
 
-    private static Dictionary<string, string> One(TenantId tenant, string next) => new(StringComparer.Ordinal) { [tenant.Value] = next };
+    // The link, and in a line of its own whom the search is about.
+    private static Dictionary<string, string> One(TenantId tenant, string text)
+    {
+        var next = new Dictionary<string, string>(StringComparer.Ordinal);
+        var lines = text.Split('\n', 2);
+        next[tenant.Value] = lines[0];
+        if (lines.Length == 2)
+        {
+            next[PatientsKey] = lines[1];
+        }
+
+        return next;
+    }
 
     private static string Trim(string? baseUrl) => (baseUrl ?? "").TrimEnd('/');
 
     private async ValueTask<(Form Form, byte[] Tail)> WriteAsync(
         CursorScope scope, SearchPosition position, string? baseUrl, CancellationToken cancellationToken)
     {
-        if (scope.Tenant is { } tenant && position.Next.Count == 1)
+        var patients = position.Next.GetValueOrDefault(PatientsKey);
+        if (scope.Tenant is { } tenant && position.Next.Count == (patients is null ? 1 : 2))
         {
-            var link = position.Next[tenant.Value];
+            var link = position.Next[tenant.Value] + (patients is null ? "" : $"\n{patients}");
             var start = Trim(baseUrl);
             var afterBase = link.Length > start.Length && link.StartsWith(start, StringComparison.Ordinal) && link[start.Length] is '/' or '?';
             var text = Encoding.UTF8.GetBytes(afterBase ? link[start.Length..] : link);

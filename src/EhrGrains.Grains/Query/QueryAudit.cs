@@ -60,6 +60,12 @@ internal sealed partial class QueryAudit(AuditLog trail, QueryMetrics metrics, I
         }
     }
 
+    /// <summary>The patients that all matches have to be of; null: of any, or the search does not say so in ids.</summary>
+    internal static HashSet<string>? OnlyPatientsOf(FhirSearch search) =>
+        search.Parameters.Any(parameter => parameter.Name is "patient" or "subject") && PatientsIn(search).ToHashSet(StringComparer.Ordinal) is { Count: > 0 } named
+            ? named
+            : null;
+
     private async Task AppendAsync(AuditRecord outcome)
     {
         try

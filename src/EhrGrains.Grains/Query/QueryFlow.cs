@@ -132,6 +132,7 @@ internal sealed partial class QueryFlow(
         var plan = position is not null
             ? SearchPlanner.PlanNext(position.Next[query.Tenant.Value], query.Spec, query.Rules.Profile)
             : await PlanAsync(query, search, cancellationToken);
+        var patients = position is not null ? PatientsOf(position) : QueryAudit.OnlyPatientsOf(search);
         var issues = new List<OutcomeIssue>(plan.Warnings);
         var used = plan.Used;
         for (var empty = 0; ; empty++, page++)
@@ -141,7 +142,7 @@ internal sealed partial class QueryFlow(
                 return RefusePlan(plan, page > 1 ? 502 : 400);
             }
 
-            var (found, content, failure) = await FetchPageAsync(query, search, request, cancellationToken);
+            var (found, content, failure) = await FetchPageAsync(query, search, request, patients, cancellationToken);
             if (found is null)
             {
                 return failure!;
@@ -163,7 +164,7 @@ internal sealed partial class QueryFlow(
                 Status = 200,
                 Content = content,
                 Total = found.Total,
-                Next = goesOn && page < PagesMax ? await cursors.SealAsync(scope, At(query.Tenant, found.Next!, page + 1, join), baseUrl, cancellationToken) : null,
+                Next = goesOn && page < PagesMax ? await cursors.SealAsync(scope, At(query.Tenant, found.Next!, page + 1, patients, join), baseUrl, cancellationToken) : null,
                 Used = used,
                 Issues = issues,
                 Entries = found.Matches + found.Others,
@@ -174,7 +175,7 @@ internal sealed partial class QueryFlow(
 
     // One page, normalized, its aliases stored: before the answer leaves, or nobody could follow them.
     private async Task<(PageResult? Found, PooledBuffer? Content, QueryAnswer? Failure)> FetchPageAsync(
-        QueryScope query, FhirSearch search, EhrRequest request, CancellationToken cancellationToken)
+        QueryScope query, FhirSearch search, EhrRequest request, HashSet<string>? patients, CancellationToken cancellationToken)
     {
         using var answer = await ehr.SendAsync(query.Tenant, query.Spec.Connection, request, Lane.Interactive, cancellationToken);
         if (answer.Failure != EhrFailure.None)
@@ -184,7 +185,9 @@ internal sealed partial class QueryFlow(
 
         var content = new PooledBuffer(answer.Body.Length + (answer.Body.Length / 4) + 256);
         var found = query.Rules.Normalizer.NormalizePage(
-            answer.Body.Span, new PageRequest(search.Type, search.GatewayBase, Admission.MayInclude(query.Caller, query.Snapshot)), content);
+            answer.Body.Span,
+            new PageRequest(search.Type, search.GatewayBase, Admission.MayInclude(query.Caller, query.Snapshot), patients),
+            content);
         if (found.SessionExpired)
         {
             content.Dispose();
@@ -255,9 +258,14 @@ internal sealed partial class QueryFlow(
     internal static QueryAnswer TooLarge() => QueryAnswer.Refuse(
         502, "too-costly", "EHR-QRY-017", $"The answer is larger than {ClientServices.AnswerBytesMax >> 20} MiB. Ask for smaller pages with _count.");
 
-    private static SearchPosition At(TenantId tenant, string next, int page, JoinState? join)
+    private static SearchPosition At(TenantId tenant, string next, int page, HashSet<string>? patients, JoinState? join)
     {
         var position = new Dictionary<string, string>(StringComparer.Ordinal) { [tenant.Value] = next };
+        if (patients is not null)
+        {
+            position[Cursors.PatientsKey] = string.Join(',', patients);
+        }
+
         if (join is not null)
         {
             position[JoinState.Key] = join.Write();
@@ -265,6 +273,9 @@ internal sealed partial class QueryFlow(
 
         return new SearchPosition(position, page);
     }
+
+    private static HashSet<string>? PatientsOf(SearchPosition position) =>
+        position.Next.TryGetValue(Cursors.PatientsKey, out var patients) ? [.. patients.Split(',')] : null;
 
     // Partial is passed on as partial, in words that a caller can look for.
     private static void AddIncomplete(List<OutcomeIssue> issues, PageResult found, bool endless)

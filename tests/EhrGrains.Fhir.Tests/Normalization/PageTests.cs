@@ -48,6 +48,25 @@ public sealed class PageTests
         result.RuleCounts["repeated-resources"].ShouldBe(1);
     }
 
+    [Theory]
+    [InlineData("subject")]
+    [InlineData("patient")]
+    [InlineData("beneficiary")]
+    public void What_is_of_another_patient_than_was_asked_for_is_left_out_and_said(string element)
+    {
+        string Of(string id, string patient) =>
+            Hospital.Entry($$$"""{"resourceType":"Observation","id":"{{{id}}}","{{{element}}}":{"reference":"{{{patient}}}"},"focus":[{"reference":"Patient/9"}]}""");
+        var page = Hospital.Page(Of("a", "Patient/1"), Of("b", "Patient/2"), Of("c", $"{Hospital.EhrBase}/Patient/1"), Of("d", $"{Hospital.EhrBase}/Patient/2"));
+        var output = new System.Buffers.ArrayBufferWriter<byte>();
+        var result = Hospital.Of("us-core").NormalizePage(
+            System.Text.Encoding.UTF8.GetBytes(page), new PageRequest("Observation", Hospital.GatewayBase, Patients: ["1"]), output);
+
+        result.Matches.ShouldBe(2);
+        result.Patients.ShouldBe(["1", "9"], ignoreOrder: true);
+        result.Issues.ShouldHaveSingleItem().DetailCode.ShouldBe("EHR-FHR-003");
+        System.Text.Encoding.UTF8.GetString(output.WrittenSpan).ShouldNotContain("Patient/2");
+    }
+
     [Fact]
     public void The_same_id_of_another_type_is_another_resource()
     {
