@@ -16,7 +16,7 @@ namespace EhrGrains.Grains.Sync;
 /// </summary>
 [GrainType("ehr.sync.shard")]
 internal sealed partial class SyncShardGrain(
-    SyncTable table, CallerTickets tickets, SyncOptions options, TimeProvider time, ILogger<SyncShardGrain> log) : Grain, ISyncShardGrain, IRemindable
+    SyncTable table, CallerTickets tickets, SyncOptions options, TimeProvider time, ILogger<SyncShardGrain> log) : Grain, ISyncShardGrain, IRemindable, IDisposable
 {
     private const string ReminderName = "due";
 
@@ -24,6 +24,7 @@ internal sealed partial class SyncShardGrain(
     private static readonly TimeSpan ReminderPeriod = TimeSpan.FromMinutes(1);
 
     private readonly Dictionary<TenantId, HashSet<PatientId>> running = [];
+    private readonly CancellationTokenSource stopping = new();
     private IGrainTimer? timer;
 
     private int Shard { get; set; }
@@ -37,6 +38,11 @@ internal sealed partial class SyncShardGrain(
             : throw new ProblemException(ProblemKind.NotFound, "EHR-SYN-014", "", "There is no such shard.");
         return Task.CompletedTask;
     }
+
+    // What runs ends where it is, rather than keep a silo that stops waiting for a hospital.
+    public override Task OnDeactivateAsync(DeactivationReason reason, CancellationToken cancellationToken) => stopping.CancelAsync();
+
+    public void Dispose() => stopping.Dispose();
 
     public async Task WakeAsync(CancellationToken cancellationToken)
     {
@@ -113,6 +119,11 @@ internal sealed partial class SyncShardGrain(
                 // It had its turn, and goes on: as many patients run at one time as there is room for, and no more begin meanwhile.
             }
         }
+        catch (OperationCanceledException) when (stopping.IsCancellationRequested)
+        {
+            // Its cursors say where it is; another silo goes on.
+            return;
+        }
         catch (Exception e) when (e is not OutOfMemoryException)
         {
             failed = true;
@@ -136,7 +147,7 @@ internal sealed partial class SyncShardGrain(
     private async Task<bool> RunTurnAsync(IPatientSyncCursorGrain cursor)
     {
         using var system = tickets.EnterSystem();
-        return await cursor.RunAsync(CancellationToken.None);
+        return await cursor.RunAsync(stopping.Token);
     }
 
     private async Task LookAgainAsync(TenantId tenant)
