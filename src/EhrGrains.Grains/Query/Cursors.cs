@@ -34,6 +34,8 @@ internal sealed class Cursors(KeyRing keys, PagingTable paging, TimeProvider tim
     /// <summary>In a position: the patients that the search is about. No tenant's id has such a form.</summary>
     internal const string PatientsKey = "~patients";
 
+    private const byte Separator = (byte)'\n';
+
     /// <summary>The longest cursor in characters: longer URLs break in proxies and log lines.</summary>
     internal const int LengthMax = 256;
 
@@ -44,7 +46,7 @@ internal sealed class Cursors(KeyRing keys, PagingTable paging, TimeProvider tim
     private const int HeaderLength = 10;
     private const int SealOverhead = 34;
     private const int LinkBytesMax = (LengthMax * 3 / 4) - SealOverhead - HeaderLength;
-    private const byte Version = 1;
+    private const byte Version = 2;
 
     private enum Form : byte
     {
@@ -97,10 +99,9 @@ internal sealed class Cursors(KeyRing keys, PagingTable paging, TimeProvider tim
         var rest = plain.AsSpan(HeaderLength);
         switch ((Form)plain[1])
         {
-            case Form.Link when scope.Tenant is { } tenant:
-                return new SearchPosition(One(tenant, Encoding.UTF8.GetString(rest)), page);
-            case Form.AfterBase when scope.Tenant is { } tenant:
-                return new SearchPosition(One(tenant, Trim(baseUrl) + Encoding.UTF8.GetString(rest)), page);
+            case Form.Link or Form.AfterBase when scope.Tenant is { } tenant:
+                var (patients, link) = Split(rest);
+                return new SearchPosition(One(tenant, patients, plain[1] == (byte)Form.AfterBase ? Trim(baseUrl) + link : link), page);
             case Form.Paging:
                 var kept = await paging.FindAsync(scope.KeyScope, scope.AssociatedData, rest.ToArray(), cancellationToken);
                 return kept is null ? null : new SearchPosition(kept, page);
@@ -109,18 +110,22 @@ internal sealed class Cursors(KeyRing keys, PagingTable paging, TimeProvider tim
         }
     }
 
-    // The link, and in a line of its own whom the search is about.
-    private static Dictionary<string, string> One(TenantId tenant, string text)
+    private static Dictionary<string, string> One(TenantId tenant, string patients, string link)
     {
-        var next = new Dictionary<string, string>(StringComparer.Ordinal);
-        var lines = text.Split('\n', 2);
-        next[tenant.Value] = lines[0];
-        if (lines.Length == 2)
+        var next = new Dictionary<string, string>(StringComparer.Ordinal) { [tenant.Value] = link };
+        if (patients.Length > 0)
         {
-            next[PatientsKey] = lines[1];
+            next[PatientsKey] = patients;
         }
 
         return next;
+    }
+
+    // Whom the search is about stands before the link: what a hospital writes into that cannot be taken for it.
+    private static (string Patients, string Link) Split(ReadOnlySpan<byte> text)
+    {
+        var end = text.IndexOf(Separator);
+        return end < 0 ? ("", "") : (Encoding.UTF8.GetString(text[..end]), Encoding.UTF8.GetString(text[(end + 1)..]));
     }
 
     private static string Trim(string? baseUrl) => (baseUrl ?? "").TrimEnd('/');
@@ -131,10 +136,10 @@ internal sealed class Cursors(KeyRing keys, PagingTable paging, TimeProvider tim
         var patients = position.Next.GetValueOrDefault(PatientsKey);
         if (scope.Tenant is { } tenant && position.Next.Count == (patients is null ? 1 : 2))
         {
-            var link = position.Next[tenant.Value] + (patients is null ? "" : $"\n{patients}");
+            var link = position.Next[tenant.Value];
             var start = Trim(baseUrl);
             var afterBase = link.Length > start.Length && link.StartsWith(start, StringComparison.Ordinal) && link[start.Length] is '/' or '?';
-            var text = Encoding.UTF8.GetBytes(afterBase ? link[start.Length..] : link);
+            byte[] text = [.. Encoding.UTF8.GetBytes(patients ?? ""), Separator, .. Encoding.UTF8.GetBytes(afterBase ? link[start.Length..] : link)];
             if (text.Length <= LinkBytesMax)
             {
                 return (afterBase ? Form.AfterBase : Form.Link, text);

@@ -162,6 +162,9 @@ public sealed class PopulationTests(SyncHospitals hospitals) : IClassFixture<Syn
         (await RefusedAsync(() => cohort.StartBulkAsync(new BulkRequest(), Ct))).ShouldBe(["EHR-POP-025"]);
         (await RefusedAsync(() => cohort.StartBulkAsync(new BulkRequest { Level = ExportLevel.System, Types = ["Pizza"], Incremental = true }, Ct)))
             .ShouldBe(["EHR-POP-020", "EHR-POP-022", "EHR-POP-024"]);
+
+        // Others of these tests ask who is enrolled at this hospital.
+        await cohort.RemoveAsync(Ct);
     }
 
     [Fact]

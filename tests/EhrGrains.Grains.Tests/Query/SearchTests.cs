@@ -2,8 +2,10 @@ using System.Diagnostics.Metrics;
 using System.Text;
 using System.Text.Json.Nodes;
 using EhrGrains.Contracts.Apps;
+using EhrGrains.Storage.Paging;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Data.Sqlite;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace EhrGrains.Grains.Tests.Query;
 
@@ -26,6 +28,9 @@ public sealed class SearchTests(QueryCluster cluster) : IClassFixture<QueryClust
         await using var hospital = await FhirHospital.OpenAsync(cluster, setUp: h => h.NextLink = page => $"?session={padding}&page={page}");
         using var app = cluster.EnterApp();
         (await EveryIdAsync(hospital)).Distinct().Count().ShouldBe(45);
+
+        // What nobody waited for is in the table when the silos have ended.
+        await Task.WhenAll(new[] { 0, 1 }.Select(silo => cluster.Silo(silo).GetRequiredService<PagingTable>().StopAsync(Ct)));
         (await CountAsync("paging_position", hospital.Tenant.Value)).ShouldBeGreaterThan(0);
     }
 
