@@ -152,6 +152,12 @@ internal sealed partial class PatientSyncCursorGrain(
     {
         var now = time.GetUtcNow();
         var isComplete = run.Statuses.Where(status => run.IsWanted(status.Type)).All(status => status.IsComplete);
+        if (isComplete)
+        {
+            // The turn that began the record may have been cut off before it could note which it is.
+            record ??= await links.FindAsync(Tenant, Patient.Value, cancellationToken) ?? Patient;
+        }
+
         var completedAt = isHint ? patient.CompletedAt : isComplete ? now : patient.CompletedAt;
 
         // Not all at once the next time either.
