@@ -41,7 +41,7 @@ internal static class NormalizationBenchmark
     }
 
     // A page as a hospital really sends it: from the simulated one, over HTTP.
-    private static async Task<byte[]> PageAsync()
+    internal static async Task<byte[]> PageAsync()
     {
         await using var hospitals = SandboxHost.Build(new SandboxOptions
         {

@@ -4,7 +4,7 @@ using EhrGrains.Benchmarks.Peers;
 using EhrGrains.Sandbox;
 using EhrGrains.Silo;
 
-// EhrGrains.Benchmarks gateway | record-search | normalize | tenants | journal | mllp | webhook | hl7 FOLDER | v2fhir FOLDER | record-feed FOLDER     prints a table of one run; docs/benchmarks.md keeps them
+// EhrGrains.Benchmarks sync [RESOURCES] | gateway | record-search | normalize | tenants | journal | mllp | webhook | hl7 FOLDER | v2fhir FOLDER | record-feed FOLDER     prints a table of one run; docs/benchmarks.md keeps them
 // EhrGrains.Benchmarks serve ROLE …                                   a part of a benchmark, in a process of its own
 if (args is ["serve", var role, .. var rest])
 {
@@ -53,11 +53,15 @@ switch (args)
     case ["webhook"]:
         Table(["", "measured", "target"], await WebhookBenchmark.RunAsync(stop.Token));
         return 0;
+    case ["sync", .. var options] when options is [] || long.TryParse(options[0], CultureInfo.InvariantCulture, out _):
+        var resources = options is [var count] ? long.Parse(count, CultureInfo.InvariantCulture) : 100_000;
+        Table(["", "pages/s", "times the bare loop", "CPU µs a page", "times the loop's CPU"], await SyncBenchmark.RunAsync(resources, stop.Token));
+        return 0;
     case ["journal"]:
         Table(["database, callers", "messages/s", "CPU µs a message", "times Mirth", "Mirth, durable", "refused"], await JournalBenchmark.RunAsync(stop.Token));
         return 0;
     default:
-        Console.Error.WriteLine("Usage: EhrGrains.Benchmarks gateway | record-search | normalize | tenants | journal | mllp | webhook | hl7 FOLDER | v2fhir FOLDER | record-feed FOLDER");
+        Console.Error.WriteLine("Usage: EhrGrains.Benchmarks sync [RESOURCES] | gateway | record-search | normalize | tenants | journal | mllp | webhook | hl7 FOLDER | v2fhir FOLDER | record-feed FOLDER");
         return 2;
 }
 
@@ -120,6 +124,12 @@ static async Task ServeAsync(string role, string[] arguments)
             break;
         case RecordSearchBenchmark.Role:
             await RecordSearchBenchmark.ServeAsync(arguments[0]);
+            break;
+        case PagedHospital.Role:
+            await PagedHospital.RunAsync(arguments[0], int.Parse(arguments[1], CultureInfo.InvariantCulture));
+            break;
+        case CopyingSilo.Role:
+            await CopyingSilo.ServeAsync(arguments);
             break;
         case "mllp":
             await MllpBenchmark.ServeAsync(arguments[0], arguments[1]);
