@@ -13,20 +13,22 @@ internal sealed class YamlFields
     private readonly string path;
     private readonly List<Problem> problems;
     private readonly bool lines;
+    private readonly string code;
     private readonly Dictionary<string, YamlNode> fields = [];
     private readonly HashSet<string> asked = [];
 
-    /// <summary>The fields of a document.</summary>
-    internal YamlFields(YamlNode root, List<Problem> problems, bool lines = true)
-        : this(root, "", problems, lines)
+    /// <summary>The fields of a document, whose mistakes have this code.</summary>
+    internal YamlFields(YamlNode root, List<Problem> problems, bool lines = true, string code = "EHR-VEN-001")
+        : this(root, "", problems, lines, code)
     {
     }
 
-    private YamlFields(YamlNode? node, string path, List<Problem> problems, bool lines)
+    private YamlFields(YamlNode? node, string path, List<Problem> problems, bool lines, string code)
     {
         this.path = path;
         this.problems = problems;
         this.lines = lines;
+        this.code = code;
         if (node is not YamlMappingNode mapping)
         {
             if (node is not null)
@@ -139,7 +141,7 @@ internal sealed class YamlFields
     internal IReadOnlyList<IReadOnlyList<string>> ListsOfTexts(string name)
     {
         var node = Take(name);
-        return node is null ? [] : [.. Sequence(name, node).Select((item, i) => new YamlFields(null, At(name), problems, lines).Items(item, i))];
+        return node is null ? [] : [.. Sequence(name, node).Select((item, i) => new YamlFields(null, At(name), problems, lines, code).Items(item, i))];
     }
 
     /// <summary>A mapping of texts to texts.</summary>
@@ -149,10 +151,10 @@ internal sealed class YamlFields
     internal IReadOnlyList<IReadOnlyDictionary<string, string>> Maps(string name)
     {
         var node = Take(name);
-        return node is null ? [] : [.. Sequence(name, node).Select((item, i) => new YamlFields(item, At($"{name}.{i}"), problems, lines).Entries())];
+        return node is null ? [] : [.. Sequence(name, node).Select((item, i) => new YamlFields(item, At($"{name}.{i}"), problems, lines, code).Entries())];
     }
 
-    internal YamlFields Fields(string name) => new(Take(name), At(name), problems, lines);
+    internal YamlFields Fields(string name) => new(Take(name), At(name), problems, lines, code);
 
     internal void Wrong(string name, string message) => Wrong(name, Take(name), message);
 
@@ -206,6 +208,6 @@ internal sealed class YamlFields
     private void Wrong(string name, YamlNode? node, string message)
     {
         var line = node is null || !lines ? "" : $" (line {node.Start.Line})";
-        problems.Add(new Problem("EHR-VEN-001", At(name), $"{message}{(node is null ? "; it is missing" : "")}{line}."));
+        problems.Add(new Problem(code, At(name), $"{message}{(node is null ? "; it is missing" : "")}{line}."));
     }
 }
