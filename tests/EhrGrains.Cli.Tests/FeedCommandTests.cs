@@ -36,10 +36,10 @@ public sealed class FeedCommandTests(RunningCluster cluster) : IClassFixture<Run
         await cluster.RunAsync(2, "feed", "replay", "cedar-clinic", "extra", "--position", "7");
 
         (await cluster.RunAsync(0, "feed", "quarantine", "list", "cedar-clinic", "extra")).Output.ShouldNotContain("EHR-");
-        (await cluster.RunAsync(0, "feed", "quarantine", "show", "cedar-clinic", "extra", "1")).Output.ShouldContain("PID|1||4711");
+        (await cluster.RunAsync(0, "feed", "quarantine", "show", "cedar-clinic", "extra", "1")).Output.ShouldContain("PID|1||MRN4711");
         await cluster.RunAsync(5, "feed", "quarantine", "skip", "cedar-clinic", "extra", "1");
         await cluster.RunAsync(5, "feed", "show", "cedar-clinic", "no-such-feed");
-        cluster.SiloLog.ShouldNotContain("4711");
+        cluster.SiloLog.ShouldNotContain("MRN4711");
     }
 
     [Fact]
@@ -67,7 +67,7 @@ public sealed class FeedCommandTests(RunningCluster cluster) : IClassFixture<Run
     }
 
     private static string Message(string controlId) =>
-        $"MSH|^~\\&|CEDAR|HOSP|US|HERE|20260101120000||ADT^A08^ADT_A01|{controlId}|P|2.5.1\rPID|1||4711^^^H^MR\r";
+        $"MSH|^~\\&|CEDAR|HOSP|US|HERE|20260101120000||ADT^A08^ADT_A01|{controlId}|P|2.5.1\rPID|1||MRN4711^^^H^MR\r";
 
     private async Task<JsonDocument> JsonAsync(params string[] arguments) =>
         JsonDocument.Parse((await cluster.RunAsync(0, [.. arguments, "-o", "json"])).Output);

@@ -253,8 +253,7 @@ internal sealed class PatientRun(
         // What is read may refer to more, a few steps deep.
         for (var depth = 0; depth < 3; depth++)
         {
-            // A search that is under way may find it yet.
-            foreach (var run in runs.Values.Where(run => run.Referred.Count > 0 && (run.Position is null || run.Rules.Strategy == SyncStrategy.ByReference)).ToArray())
+            foreach (var run in runs.Values.Where(run => run.IsToFollow).ToArray())
             {
                 if (await FollowAsync(run, cancellationToken) is not RunEnd.Over and var end)
                 {

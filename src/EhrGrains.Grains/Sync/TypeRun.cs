@@ -60,6 +60,14 @@ internal sealed partial class TypeRun
     /// <summary>Resources that something refers to and that are not known, to be read by their ids.</summary>
     internal IReadOnlyList<string> Referred => [.. referred.Where(id => !known.ById.ContainsKey(id) && !seen.ContainsKey(id))];
 
+    /// <summary>
+    /// Whether what is referred to is to be read, or has been read by a turn that was cut off before it could say so. A search that is
+    /// under way may find it yet.
+    /// </summary>
+    internal bool IsToFollow => Rules.Strategy == SyncStrategy.ByReference
+        ? Referred.Count > 0 || Position is { IsBulk: false }
+        : Position is null && (Referred.Count > 0 || seen.Count > 0);
+
     /// <summary>Whether there are more resources than are copied.</summary>
     internal bool IsTooLarge => seen.Count > KnownResources.CountMax;
 

@@ -50,6 +50,34 @@ public sealed class CursorLawTests
         },
         iter: 2_000));
 
+    [Theory]
+    [InlineData(SyncStrategy.ByReference)]
+    [InlineData(SyncStrategy.LastUpdated)]
+    public void What_was_referred_to_and_read_is_finished_by_the_next_turn_when_this_one_was_cut_off(SyncStrategy strategy)
+    {
+        var rules = new SyncTypeRules { Strategy = strategy };
+        var cut = new TypeRun("p", rules, TypeRun.New("Binary"));
+        cut.Refer(["b1", "b2"]);
+        cut.BeginReferred(Start);
+        cut.Take([.. cut.Referred.Select(id => new SyncEntry(new ResourceFacts("Binary", id, null, null, 7, []), default))]);
+        var committed = cut.Delta();
+
+        var next = new TypeRun("p", rules, Reopen(TypeRun.New("Binary"), committed));
+        next.Referred.ShouldBeEmpty();
+        next.IsToFollow.ShouldBeTrue();
+        next.FinishReferred(Start.AddSeconds(1));
+        (next.IsToFollow, next.Status.FinishedAt).ShouldBe((false, Start.AddSeconds(1)));
+        next.Status.IsComplete.ShouldBe(strategy == SyncStrategy.ByReference);
+    }
+
+    // As the tables do: what is known and seen stays unless something else is said.
+    private static OpenCursor Reopen(OpenCursor stored, CursorDelta delta) => new(
+        delta.Status,
+        delta.Version,
+        CursorPosition.Read(delta.Position),
+        delta.Known is null ? stored.Known : KnownResources.Read(delta.Known),
+        [.. delta.ForgetSeen ? [] : stored.Seen, .. delta.Seen is null ? Array.Empty<byte[]>() : [delta.Seen]]);
+
     /// <summary>What happens at the hospital, and then while it is read.</summary>
     private sealed record Visit(int Added, int Changed, int Deleted, int PageSize, int Seed, int[] Mishaps);
 
@@ -182,16 +210,10 @@ public sealed class CursorLawTests
             }
         }
 
-        // As the tables do: what is known and seen stays unless something else is said.
         private void Store(CursorDelta delta)
         {
             delta.Version.ShouldBe(stored.Version + 1);
-            stored = new OpenCursor(
-                delta.Status,
-                delta.Version,
-                CursorPosition.Read(delta.Position),
-                delta.Known is null ? stored.Known : KnownResources.Read(delta.Known),
-                [.. delta.ForgetSeen ? [] : stored.Seen, .. delta.Seen is null ? Array.Empty<byte[]>() : [delta.Seen]]);
+            stored = Reopen(stored, delta);
         }
 
         // The searches divide what there is; each has pages with links, and matches that changed since the watermark.
