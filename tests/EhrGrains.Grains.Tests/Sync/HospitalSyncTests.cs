@@ -115,7 +115,13 @@ public sealed class HospitalSyncTests(SyncHospitals hospitals) : IClassFixture<S
             cutOff += await hospitals.TryRunAsync(tenant, patient.Value, cut.Token) ? 0 : 1;
         }
 
+        // A commit that was cut off may come through while the next run reads: that run gives way, and the one after it goes on.
         var status = await hospitals.RunAsync(tenant, patient.Value);
+        for (var i = 0; i < 5 && status.Problem is not null; i++)
+        {
+            status = await hospitals.RunAsync(tenant, patient.Value);
+        }
+
         cutOff.ShouldBeGreaterThan(0);
         status.State.ShouldBe(SyncState.Complete, System.Text.Json.JsonSerializer.Serialize(status));
         var record = await hospitals.RecordAsync(tenant, status.Record!.Value);
