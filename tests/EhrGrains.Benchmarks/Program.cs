@@ -3,8 +3,9 @@ using EhrGrains.Benchmarks;
 using EhrGrains.Benchmarks.Peers;
 using EhrGrains.Sandbox;
 using EhrGrains.Silo;
+using EhrGrains.Storage.Databases;
 
-// EhrGrains.Benchmarks sync [RESOURCES] | gateway | record-search | normalize | tenants | journal | mllp | webhook | hl7 FOLDER | v2fhir FOLDER | record-feed FOLDER     prints a table of one run; docs/benchmarks.md keeps them
+// EhrGrains.Benchmarks sync [RESOURCES [PostgreSql | Sqlite]] | gateway | record-search | normalize | tenants | journal | mllp | webhook | hl7 FOLDER | v2fhir FOLDER | record-feed FOLDER     prints a table of one run; docs/benchmarks.md keeps them
 // EhrGrains.Benchmarks serve ROLE …                                   a part of a benchmark, in a process of its own
 if (args is ["serve", var role, .. var rest])
 {
@@ -54,14 +55,15 @@ switch (args)
         Table(["", "measured", "target"], await WebhookBenchmark.RunAsync(stop.Token));
         return 0;
     case ["sync", .. var options] when options is [] || long.TryParse(options[0], CultureInfo.InvariantCulture, out _):
-        var resources = options is [var count] ? long.Parse(count, CultureInfo.InvariantCulture) : 100_000;
-        Table(["", "pages/s", "times the bare loop", "CPU µs a page", "times the loop's CPU"], await SyncBenchmark.RunAsync(resources, stop.Token));
+        var resources = options is [var count, ..] ? long.Parse(count, CultureInfo.InvariantCulture) : 100_000;
+        DatabaseKind? only = options is [_, var kind] ? Enum.Parse<DatabaseKind>(kind) : null;
+        Table(["", "pages/s", "times the bare loop", "CPU µs a page", "times the loop's CPU"], await SyncBenchmark.RunAsync(resources, only, stop.Token));
         return 0;
     case ["journal"]:
         Table(["database, callers", "messages/s", "CPU µs a message", "times Mirth", "Mirth, durable", "refused"], await JournalBenchmark.RunAsync(stop.Token));
         return 0;
     default:
-        Console.Error.WriteLine("Usage: EhrGrains.Benchmarks sync [RESOURCES] | gateway | record-search | normalize | tenants | journal | mllp | webhook | hl7 FOLDER | v2fhir FOLDER | record-feed FOLDER");
+        Console.Error.WriteLine("Usage: EhrGrains.Benchmarks sync [RESOURCES [PostgreSql | Sqlite]] | gateway | record-search | normalize | tenants | journal | mllp | webhook | hl7 FOLDER | v2fhir FOLDER | record-feed FOLDER");
         return 2;
 }
 

@@ -24,12 +24,17 @@ internal static class SyncBenchmark
     private const int ReferencePatients = 40;
     private const int PagesPerPatient = PagedHospital.Pages + 1;
 
-    internal static async Task<IReadOnlyList<string[]>> RunAsync(long resources, CancellationToken cancellationToken)
+    internal static async Task<IReadOnlyList<string[]>> RunAsync(long resources, DatabaseKind? only, CancellationToken cancellationToken)
     {
         var patients = (int)Math.Max(1, resources / PagedHospital.Results);
         var rows = new List<string[]>();
         foreach (var (kind, delay) in ((DatabaseKind, int)[])[(DatabaseKind.PostgreSql, 0), (DatabaseKind.Sqlite, 0), (DatabaseKind.PostgreSql, 20)])
         {
+            if (only is not null && (kind != only || delay > 0))
+            {
+                continue;
+            }
+
             if (kind == DatabaseKind.PostgreSql && !PostgresServer.IsAvailable)
             {
                 rows.Add(["PostgreSQL: not measured, EHRGRAINS_TEST_POSTGRES is not set", "", "", "", ""]);

@@ -28,6 +28,7 @@ internal sealed partial class PatientRecordGrain(
     CommandAudit audit,
     CallerTickets tickets,
     RecordBounds bounds,
+    CopiedRecords copied,
     RecordMetrics metrics,
     TimeProvider time,
     ILogger<PatientRecordGrain> log) : Grain, IPatientRecordGrain
@@ -36,6 +37,7 @@ internal sealed partial class PatientRecordGrain(
 
     private readonly Turns loads = new();
     private RecordState? held;
+    private bool isWanted;
 
     private TenantId Tenant { get; set; }
 
@@ -50,6 +52,7 @@ internal sealed partial class PatientRecordGrain(
     public override Task OnDeactivateAsync(DeactivationReason reason, CancellationToken cancellationToken)
     {
         metrics.Forget(this);
+        copied.Forget(this);
         return Task.CompletedTask;
     }
 
@@ -62,7 +65,7 @@ internal sealed partial class PatientRecordGrain(
     {
         for (var attempt = 1; attempt <= TriesMax; attempt++)
         {
-            var state = await LoadAsync(inputs.SelectMany(input => input.Resources).Select(resource => resource.Type), cancellationToken);
+            var state = await LoadAsync(inputs.SelectMany(input => input.Resources).Select(resource => resource.Type), cancellationToken, isCopy: advance is not null);
             if (state.Head.MergedInto is { } survivor)
             {
                 return new RecordReceipt { MovedTo = survivor };
@@ -73,6 +76,10 @@ internal sealed partial class PatientRecordGrain(
             if ((draft.IsEmpty && advance is null) || await CommitAsync([(state, draft, draft.Head())], advance, cancellationToken))
             {
                 metrics.Applied(draft.Written, draft.Unchanged);
+                if (!isWanted)
+                {
+                    copied.Touch(this, state.Head.Bytes, LetGo);
+                }
 
                 // What a message says, the hospital's FHIR server may say in full.
                 if (draft.Written > 0 && advance is null && inputs.Any(input => input.Source.Position > 0))
@@ -93,9 +100,18 @@ internal sealed partial class PatientRecordGrain(
         return Task.CompletedTask;
     }
 
+    private void LetGo() => GrainContext.Deactivate(
+        new DeactivationReason(DeactivationReasonCode.ApplicationRequested, "Others are copied, and nobody has asked for this record."), CancellationToken.None);
+
     /// <summary>The record with at least these types; read when it is not held.</summary>
-    private async Task<RecordState> LoadAsync(IEnumerable<string> types, CancellationToken cancellationToken)
+    private async Task<RecordState> LoadAsync(IEnumerable<string> types, CancellationToken cancellationToken, bool isCopy = false)
     {
+        if (!isCopy && !isWanted)
+        {
+            isWanted = true;
+            copied.Forget(this);
+        }
+
         if (held is { Spilled.Count: 0 } whole)
         {
             return whole;

@@ -12,6 +12,7 @@ internal static class RecordServices
         services.AddMetrics();
         services.AddSingleton<RecordMetrics>();
         services.TryAddSingleton(new RecordBounds());
+        services.AddSingleton<CopiedRecords>();
         services.AddSingleton<SiteMappings>();
         services.AddSingleton<PatientMatching>();
         services.AddSingleton<MergeEvents>();

@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Buffers.Binary;
 using System.Globalization;
 using System.Security.Cryptography;
@@ -22,81 +23,104 @@ internal sealed record ResourceFacts(string Type, string Id, string? Patient, Da
     /// <param name="hydrate">Paths of references, as <c>content.attachment.url</c>.</param>
     internal static ResourceFacts Read(ReadOnlySpan<byte> resource, IReadOnlyList<string> hydrate)
     {
-        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         var (type, id) = ("", "");
         string? patient = null;
         DateTimeOffset? lastUpdated = null;
-        var references = new List<string>();
+        List<string>? references = null;
+
+        // Gathered and hashed at once: each call of the library costs more than the copy.
+        var content = ArrayPool<byte>.Shared.Rent(resource.Length);
+        var length = 0;
         var reader = new Utf8JsonReader(resource);
         reader.Read();
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
-            var name = reader.GetString()!;
+            var name = Name(ref reader);
             reader.Read();
             var start = (int)reader.TokenStartIndex;
-            var text = reader.TokenType == JsonTokenType.String ? reader.GetString() : null;
-            reader.Skip();
-            var value = resource[start..(int)reader.BytesConsumed];
-            switch (name)
+            if (name.SequenceEqual("resourceType"u8))
             {
-                case "resourceType":
-                    type = text ?? "";
-                    break;
-                case "id":
-                    id = text ?? "";
-                    break;
-                case "meta":
-                    lastUpdated = AddMeta(hash, value);
-                    continue;
-                case "subject" or "patient" or "beneficiary":
-                    patient ??= PatientIn(value);
-                    break;
+                type = Text(ref reader);
+            }
+            else if (name.SequenceEqual("id"u8))
+            {
+                id = Text(ref reader);
             }
 
-            hash.AppendData(Encoding.UTF8.GetBytes(name));
-            hash.AppendData(value);
+            reader.Skip();
+            var value = resource[start..(int)reader.BytesConsumed];
+            if (name.SequenceEqual("meta"u8))
+            {
+                lastUpdated = AddMeta(content, ref length, value);
+                continue;
+            }
+
+            if (name.SequenceEqual("subject"u8) || name.SequenceEqual("patient"u8) || name.SequenceEqual("beneficiary"u8))
+            {
+                patient ??= PatientIn(value);
+            }
+
+            Add(content, ref length, name, value);
             foreach (var path in hydrate)
             {
-                var steps = path.Split('.');
-                if (steps[0] == name && references.Count < ReferencesMax)
+                if (IsUnder(path, name) && (references ??= []).Count < ReferencesMax)
                 {
                     using var element = JsonDocument.Parse(value.ToArray());
-                    Collect(element.RootElement, steps.AsSpan(1), references);
+                    Collect(element.RootElement, path.Split('.').AsSpan(1), references);
                 }
             }
         }
 
-        return new ResourceFacts(
-            type, id, type == "Patient" ? id : patient, lastUpdated, BinaryPrimitives.ReadUInt128LittleEndian(hash.GetHashAndReset()), references);
+        Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
+        SHA256.HashData(content.AsSpan(0, length), hash);
+        content.AsSpan(0, length).Clear();
+        ArrayPool<byte>.Shared.Return(content);
+        return new ResourceFacts(type, id, type == "Patient" ? id : patient, lastUpdated, BinaryPrimitives.ReadUInt128LittleEndian(hash), references ?? []);
     }
 
     // A version, its time and its source say nothing of the content: some servers change them on every read.
-    private static DateTimeOffset? AddMeta(IncrementalHash hash, ReadOnlySpan<byte> meta)
+    private static DateTimeOffset? AddMeta(byte[] content, ref int length, ReadOnlySpan<byte> meta)
     {
         DateTimeOffset? lastUpdated = null;
         var reader = new Utf8JsonReader(meta);
         reader.Read();
         while (reader.Read() && reader.TokenType == JsonTokenType.PropertyName)
         {
-            var name = reader.GetString()!;
+            var name = Name(ref reader);
             reader.Read();
             var start = (int)reader.TokenStartIndex;
-            if (name == "lastUpdated" && reader.TokenType == JsonTokenType.String
+            var isTime = name.SequenceEqual("lastUpdated"u8);
+            if (isTime && reader.TokenType == JsonTokenType.String
                 && DateTimeOffset.TryParse(reader.GetString(), CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out var at))
             {
                 lastUpdated = at;
             }
 
             reader.Skip();
-            if (name is not ("versionId" or "lastUpdated" or "source"))
+            if (!isTime && !name.SequenceEqual("versionId"u8) && !name.SequenceEqual("source"u8))
             {
-                hash.AppendData(Encoding.UTF8.GetBytes(name));
-                hash.AppendData(meta[start..(int)reader.BytesConsumed]);
+                Add(content, ref length, name, meta[start..(int)reader.BytesConsumed]);
             }
         }
 
         return lastUpdated;
     }
+
+    // Both are parts of the resource, so that there is room for them.
+    private static void Add(byte[] content, ref int length, ReadOnlySpan<byte> name, ReadOnlySpan<byte> value)
+    {
+        name.CopyTo(content.AsSpan(length));
+        value.CopyTo(content.AsSpan(length + name.Length));
+        length += name.Length + value.Length;
+    }
+
+    private static ReadOnlySpan<byte> Name(ref Utf8JsonReader reader) => reader.ValueIsEscaped ? Encoding.UTF8.GetBytes(reader.GetString()!) : reader.ValueSpan;
+
+    private static string Text(ref Utf8JsonReader reader) => reader.TokenType == JsonTokenType.String ? reader.GetString()! : "";
+
+    // The names of FHIR's elements are letters.
+    private static bool IsUnder(string path, ReadOnlySpan<byte> name) =>
+        path.Length >= name.Length && (path.Length == name.Length || path[name.Length] == '.') && Ascii.Equals(path.AsSpan(0, name.Length), name);
 
     private static string? PatientIn(ReadOnlySpan<byte> reference)
     {

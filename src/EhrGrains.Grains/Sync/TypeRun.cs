@@ -141,6 +141,7 @@ internal sealed partial class TypeRun
     internal IReadOnlyList<SyncEntry> Take(IReadOnlyList<SyncEntry> entries)
     {
         var changed = new List<SyncEntry>(entries.Count);
+        var (fetched, unchanged) = (0, 0);
         foreach (var entry in entries)
         {
             var facts = entry.Facts;
@@ -157,22 +158,21 @@ internal sealed partial class TypeRun
 
             if (seen.TryAdd(facts.Id, facts.Hash))
             {
-                Count(counts => counts with { Fetched = counts.Fetched + 1 });
+                fetched++;
             }
 
             seen[facts.Id] = seenNew[facts.Id] = facts.Hash;
             if (known.ById.TryGetValue(facts.Id, out var one) && one.Hash == facts.Hash)
             {
-                Count(counts => counts with { Unchanged = counts.Unchanged + 1 });
+                unchanged++;
             }
             else
             {
                 changed.Add(entry);
-                Count(counts => counts with { Stored = counts.Stored + 1 });
             }
         }
 
-        IsDirty |= entries.Count > 0;
+        Count(counts => counts with { Fetched = counts.Fetched + fetched, Unchanged = counts.Unchanged + unchanged, Stored = counts.Stored + changed.Count });
         return changed;
     }
 
