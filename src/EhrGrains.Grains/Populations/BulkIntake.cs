@@ -9,6 +9,7 @@ using EhrGrains.Grains.Query;
 using EhrGrains.Storage.Ids;
 using EhrGrains.Storage.Populations;
 using EhrGrains.Storage.Records;
+using EhrGrains.Storage.Sync;
 
 namespace EhrGrains.Grains.Populations;
 
@@ -65,6 +66,7 @@ internal sealed class BulkIntake(
     BulkFileTable table,
     IdAliasTable aliases,
     RecordDirectory directory,
+    SyncTable enrolled,
     IGrainFactory grains,
     CallerTickets tickets,
     PopulationMetrics metrics,
@@ -245,9 +247,14 @@ internal sealed class BulkIntake(
             {
                 batch.Delete(self, key);
             }
-            else if (await directory.FindAsync(run.Tenant, key, cancellationToken) is { } patient)
+            else if (await directory.FindAsync(run.Tenant, key, cancellationToken) is { } record)
             {
-                batch.Delete(patient, key);
+                // Messages may have named the record before the hospital's patient was copied into it.
+                var copied = await enrolled.InRecordAsync(run.Tenant, record, cancellationToken);
+                foreach (var patient in copied.DefaultIfEmpty(record))
+                {
+                    batch.Delete(patient, key);
+                }
             }
             else
             {

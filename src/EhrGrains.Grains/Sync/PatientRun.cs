@@ -49,7 +49,11 @@ internal sealed class PatientRun(
         .Concat(runs.Values.Select(run => run.Status));
 
     /// <summary>Whether a type is to be copied at all.</summary>
-    internal bool IsWanted(string type) => profile.Sync.Types.ContainsKey(type) && (spec.Types.Length == 0 || spec.Types.Contains(type, StringComparer.Ordinal));
+    internal bool IsWanted(string type) => IsWanted(type, spec, profile);
+
+    /// <summary>Whether a type is to be copied at a site at all.</summary>
+    internal static bool IsWanted(string type, SyncSpec spec, VendorProfile profile) =>
+        profile.Sync.Types.ContainsKey(type) && (spec.Types.Length == 0 || spec.Types.Contains(type, StringComparer.Ordinal));
 
     /// <summary>Runs for a bounded time.</summary>
     /// <param name="isDue">Which types are due.</param>

@@ -2,6 +2,7 @@ using EhrGrains.Contracts;
 using EhrGrains.Contracts.Records;
 using EhrGrains.Contracts.Sync;
 using EhrGrains.Contracts.Tenants;
+using EhrGrains.Fhir.Vendors;
 using EhrGrains.Grains.Audit;
 using EhrGrains.Grains.Callers;
 using EhrGrains.Grains.Tenants;
@@ -77,13 +78,17 @@ internal sealed class TenantSyncGrain(
             throw new ProblemException(ProblemKind.Invalid, "EHR-SYN-015", "countMax", "Ask for 0 to 1,000 patients.");
         }
 
+        var snapshot = await tenants.GetAsync(Tenant, cancellationToken) ?? throw NoTenant();
+        var profile = VendorProfiles.For(snapshot);
+        bool IsWanted(string type) => profile is not null && PatientRun.IsWanted(type, snapshot.Spec.Sync, profile);
         var status = await reports.StatusAsync(Tenant, cancellationToken);
         var incomplete = new List<SyncStatus>();
         foreach (var patient in await reports.IncompleteAsync(Tenant, countMax, cancellationToken))
         {
             if (await table.LoadAsync(Tenant, patient, cancellationToken) is { } stored)
             {
-                incomplete.Add(PatientSyncCursorGrain.StatusOf(stored));
+                var patientStatus = PatientSyncCursorGrain.StatusOf(stored);
+                incomplete.Add(patientStatus with { Types = [.. patientStatus.Types.Where(type => IsWanted(type.Type))] });
             }
         }
 
@@ -91,7 +96,9 @@ internal sealed class TenantSyncGrain(
         {
             IsComplete = status.Complete == status.Patients,
             Status = status,
-            Types = [.. await reports.TotalsAsync(Tenant, cancellationToken)],
+
+            // What is no longer copied has nothing to be complete in.
+            Types = [.. (await reports.TotalsAsync(Tenant, cancellationToken)).Where(totals => IsWanted(totals.Type))],
             Incomplete = [.. incomplete],
         };
     }

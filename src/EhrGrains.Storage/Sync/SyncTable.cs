@@ -83,6 +83,14 @@ public sealed class SyncTable(Database database)
             r => (PatientId.Parse(r.GetString(0), null), Microseconds.FromMicroseconds(r.GetInt64(1))),
             cancellationToken);
 
+    /// <summary>The enrolled patients whose copies are in a record.</summary>
+    public async Task<IReadOnlyList<PatientId>> InRecordAsync(TenantId tenant, PatientId record, CancellationToken cancellationToken) =>
+        await database.ReadAsync(
+            TenantScope.Of(tenant),
+            Of("SELECT patient FROM sync_patients WHERE tenant_id = $1 AND record = $2 ORDER BY patient", tenant, record),
+            r => PatientId.Parse(r.GetString(0), null),
+            cancellationToken);
+
     /// <summary>A patient with its cursors; null: not enrolled.</summary>
     public async Task<StoredSync?> LoadAsync(TenantId tenant, PatientId patient, CancellationToken cancellationToken)
     {

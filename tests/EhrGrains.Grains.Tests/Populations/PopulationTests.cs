@@ -7,6 +7,7 @@ using EhrGrains.Contracts.Sync;
 using EhrGrains.Contracts.Tenants;
 using EhrGrains.Fhir.Normalization;
 using EhrGrains.Fhir.Vendors;
+using EhrGrains.Grains.Tests.Records;
 using EhrGrains.Grains.Tests.Sync;
 
 namespace EhrGrains.Grains.Tests.Populations;
@@ -108,10 +109,14 @@ public sealed class PopulationTests(SyncHospitals hospitals) : IClassFixture<Syn
         var tenant = await hospitals.OpenAsync("modmed");
         await hospitals.Table.PauseAsync(tenant, isPaused: true, Ct);
         using var admin = hospitals.Cluster.EnterAdmin();
+        var line = (await LinesAsync("modmed"))[0];
+
+        // A message named the record first, so that it has another id than the patient has at the hospital.
+        await hospitals.HearAsync(tenant, 1, RecordSite.Adt("A01", SyncHospitals.Number(line, "urn:oid:2.16.840.1.113883.3.9999.1"), "Alvarez", "V1"));
         var cohort = await SetAsync(tenant, "all", new CohortSpec { Group = hospitals.Site("modmed").GroupId });
         (await ExportAsync(cohort, new BulkRequest())).State.ShouldBe(BulkState.Complete);
-        var line = (await LinesAsync("modmed"))[0];
         var record = (await StatusOfAsync(tenant, Legal(line))).Record!.Value;
+        record.Value.ShouldNotBe(Legal(line));
         var condition = (await hospitals.RecordAsync(tenant, record)).Values.First(resource => (string)resource["resourceType"]! == "Condition");
         await hospitals.EditAsync(
             "modmed",

@@ -6,10 +6,14 @@ using EhrGrains.Contracts;
 using EhrGrains.Contracts.Apps;
 using EhrGrains.Contracts.Callers;
 using EhrGrains.Contracts.Credentials;
+using EhrGrains.Contracts.Feeds;
 using EhrGrains.Contracts.Records;
 using EhrGrains.Contracts.Sync;
 using EhrGrains.Contracts.Tenants;
+using EhrGrains.Fhir.V2;
+using EhrGrains.Grains.Records;
 using EhrGrains.Grains.Tests.Query;
+using EhrGrains.Grains.Tests.Records;
 using EhrGrains.Sandbox;
 using EhrGrains.Storage.Sync;
 using Microsoft.AspNetCore.Builder;
@@ -25,6 +29,8 @@ namespace EhrGrains.Grains.Tests.Sync;
 /// <summary>A cluster and the simulated hospitals of all products, onboarded when they are first used.</summary>
 public sealed class SyncHospitals : IAsyncLifetime
 {
+    private static readonly V2Mapping Mapping = V2Mapping.Compile(new SiteLayer { TimeZone = "America/Chicago" });
+
     private readonly QueryCluster cluster = new();
     private readonly HttpClient http = new();
     private readonly Dictionary<string, TenantId> tenants = [];
@@ -145,6 +151,21 @@ public sealed class SyncHospitals : IAsyncLifetime
     {
         using var admin = cluster.EnterAdmin();
         return await cluster.Grains().GetGrain<IPatientRecordGrain>(GrainKeys.Patient(tenant, record)).DescribeAsync(Ct);
+    }
+
+    /// <summary>A patient's number as messages have it.</summary>
+    internal static string Number(JsonNode patient, string system) =>
+        $"{patient["recordNumber"]}^^^EPI&{system["urn:oid:".Length..]}&ISO^MR~{patient["recordNumber"]}";
+
+    /// <summary>A message about a patient, at a position of the tenant's feed.</summary>
+    internal async Task HearAsync(TenantId tenant, long position, string message)
+    {
+        var silo = cluster.Silo(0);
+        using var system = EnterSystem();
+        var mapping = silo.GetRequiredService<FeedMapping>();
+        var job = await mapping.PrepareAsync(tenant, FeedId.Parse("adt", null), Mapping, position - 1, late: false, Ct);
+        var entry = RecordSite.Entries(Enumerable.Repeat(message, (int)position))[^1];
+        (await mapping.ApplyAsync(job, [entry], Ct)).Applied.ShouldBe(1);
     }
 
     internal Grains.Callers.CallerScope EnterSystem() => cluster.Silo(0).GetRequiredService<Grains.Callers.CallerTickets>().EnterSystem();
