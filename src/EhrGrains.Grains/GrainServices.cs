@@ -2,6 +2,7 @@ using EhrGrains.Grains.Apps;
 using EhrGrains.Grains.Audit;
 using EhrGrains.Grains.Callers;
 using EhrGrains.Grains.Credentials;
+using EhrGrains.Grains.DataContracts;
 using EhrGrains.Grains.Feeds;
 using EhrGrains.Grains.Populations;
 using EhrGrains.Grains.Query;
@@ -60,6 +61,7 @@ public static class GrainServices
         services.AddSingleton<CredentialCheck>();
 
         services.AddSingleton<CommandAudit>();
+        services.AddSingleton<CoverageRun>();
         services.AddSingleton(provider => new AppSecrets(provider.GetRequiredService<KeyRing>().DeriveClusterKey(AppSecrets.KeyPurpose)));
     }
 }

@@ -127,7 +127,7 @@ internal static class CliReference
         var info = Output.Json.GetTypeInfo(type);
         if (info.Kind != JsonTypeInfoKind.Object)
         {
-            return type == typeof(bool) ? "bool" : type == typeof(int) || type == typeof(long) ? "number" : type == typeof(DateTimeOffset) ? "time" : "string";
+            return type == typeof(bool) ? "bool" : type == typeof(int) || type == typeof(long) || type == typeof(double) ? "number" : type == typeof(DateTimeOffset) ? "time" : "string";
         }
 
         if (types.TryAdd(type.Name, type))

@@ -23,6 +23,7 @@ internal static class CommandTree
             GrantCommand.BuildRevoke(),
             VendorCommand.Build(),
             QuirksCommand.Build(),
+            ContractCommand.Build(),
             QueryCommand.Build(),
             AuditCommand.Build(),
             BudgetCommand.Build(),

@@ -6,6 +6,7 @@ using EhrGrains.Contracts.Apps;
 using EhrGrains.Contracts.Audit;
 using EhrGrains.Contracts.Budgets;
 using EhrGrains.Contracts.Client;
+using EhrGrains.Contracts.DataContracts;
 using EhrGrains.Contracts.Feeds;
 using EhrGrains.Contracts.Populations;
 using EhrGrains.Contracts.Query;
@@ -125,6 +126,9 @@ public sealed class ClusterConnection : IAsyncDisposable
 
     /// <summary>How a tenant's EHR differs from its vendor profile.</summary>
     public IQuirkLedgerGrain Quirks(TenantId tenant) => grains.GetGrain<IQuirkLedgerGrain>(GrainKeys.Tenant(tenant));
+
+    /// <summary>Data contracts held against a tenant's site.</summary>
+    public IDataContractGrain DataContracts(TenantId tenant) => grains.GetGrain<IDataContractGrain>(GrainKeys.Tenant(tenant));
 
     /// <summary>How a tenant's messages become FHIR.</summary>
     public IMappingGrain Mapping(TenantId tenant) => grains.GetGrain<IMappingGrain>(GrainKeys.Tenant(tenant));

@@ -1,5 +1,6 @@
 using EhrGrains.Contracts.Query;
 using EhrGrains.Contracts.Scopes;
+using EhrGrains.Fhir.Charts;
 
 namespace EhrGrains.Fhir.DataContracts;
 
@@ -54,6 +55,9 @@ public sealed record ContractSearch(string Type, IReadOnlyList<KeyValuePair<stri
 {
     /// <summary>Whether it is a search in one patient's data. Patients themselves, and people and places, are looked for anywhere.</summary>
     public bool IsOfPatient => ContractScopes.IsOfPatient(Type);
+
+    /// <summary>Whether a patient's record understands it: not where a parameter's meaning is not one of elements.</summary>
+    public bool IsOfRecord => Parameters.All(parameter => SearchDefinitions.Find(Type, parameter.Key.Split(':')[0]) is not null);
 
     /// <summary>Whether it can be run as it stands: each parameter has a value.</summary>
     public bool HasValues => Parameters.All(parameter => parameter.Value is not null);

@@ -83,4 +83,17 @@ public sealed class SyncReports(Database database)
             new Statement("SELECT patient FROM sync_patients WHERE tenant_id = $1 AND state <> 1 ORDER BY patient LIMIT $2").With(tenant.Value).With(countMax),
             r => PatientId.Parse(r.GetString(0), null),
             cancellationToken);
+
+    /// <summary>
+    /// Patients whose copy was complete at least once, with the record that each is copied into, in order of their ids; at most
+    /// <paramref name="countMax"/>.
+    /// </summary>
+    public async Task<IReadOnlyList<(PatientId Patient, PatientId Record)>> CopiedAsync(TenantId tenant, int countMax, CancellationToken cancellationToken) =>
+        await database.ReadAsync(
+            TenantScope.Of(tenant),
+            new Statement(
+                "SELECT patient, record FROM sync_patients WHERE tenant_id = $1 AND completed_us IS NOT NULL AND record IS NOT NULL ORDER BY patient LIMIT $2")
+                .With(tenant.Value).With(countMax),
+            r => (PatientId.Parse(r.GetString(0), null), PatientId.Parse(r.GetString(1), null)),
+            cancellationToken);
 }
