@@ -9,6 +9,7 @@ internal sealed class GrainMetrics
     private readonly Counter<long> credentialVerification;
     private readonly Counter<long> quirkLooks;
     private readonly Counter<long> quirkChanges;
+    private readonly Counter<long> contractVerdicts;
 
     public GrainMetrics(IMeterFactory meters)
     {
@@ -19,6 +20,7 @@ internal sealed class GrainMetrics
         quirkLooks = meter.CreateCounter<long>("ehrgrains.quirk.looks", "{look}", "Looks at what a hospital's EHR says of itself.");
         quirkChanges = meter.CreateCounter<long>(
             "ehrgrains.quirk.changes", "{change}", "Things that a hospital's EHR says of itself otherwise than before: an alarm.");
+        contractVerdicts = meter.CreateCounter<long>("ehrgrains.contract.verdicts", "{verdict}", "Data contracts held against a site or its copies.");
     }
 
     internal void CallRefused(string reason) => callsRefused.Add(1, new KeyValuePair<string, object?>("reason", reason));
@@ -27,6 +29,9 @@ internal sealed class GrainMetrics
         quirkLooks.Add(1, new KeyValuePair<string, object?>("vendor", vendor), new KeyValuePair<string, object?>("outcome", outcome));
 
     internal void QuirksChanged(string vendor, int count) => quirkChanges.Add(count, new KeyValuePair<string, object?>("vendor", vendor));
+
+    internal void ContractJudged(string against, bool isMet) =>
+        contractVerdicts.Add(1, new KeyValuePair<string, object?>("against", against), new KeyValuePair<string, object?>("outcome", isMet ? "met" : "unmet"));
 
     internal void CredentialVerified(string method, string outcome) =>
         credentialVerification.Add(1, new("method", method), new("outcome", outcome));

@@ -20,6 +20,14 @@ public sealed class ReadmeTests(RunningCluster cluster) : IClassFixture<RunningC
         result.Output.ShouldMatch(@"head of journal\s+100\b");
         result.Output.ShouldContain("urn:ehrgrains:tenant:st-mary", customMessage: "a patient of the record");
         result.Output.ShouldContain("PID-5.1");
+        result.Output.ShouldMatch(@"warning +EHR-DCT-023 +care-plan +DocumentReference", "the registration of the hospital of the tour lacks it");
+        result.Output.ShouldMatch(@"laboratory-trends +Observation +status +[1-9]", "counted in the copy of the patient on the roster");
+
+        // The same contract of an app that cannot do without what is missing there.
+        var contract = await File.ReadAllTextAsync(Path.Combine(cluster.Directory, "deploy", "contracts", "chronic-care.yaml"), TestContext.Current.CancellationToken);
+        await File.WriteAllTextAsync(
+            Path.Combine(cluster.Directory, "needs-more.yaml"), contract.Replace("need: should", "need: must", StringComparison.Ordinal), TestContext.Current.CancellationToken);
+        (await cluster.RunAsync(3, "contract", "coverage", "needs-more.yaml", "st-mary", "-o", "json")).Output.ShouldContain("\"isMet\": false");
     }
 
     [Fact]

@@ -81,12 +81,12 @@ internal static class ContractCommand
     {
         if (!file.Exists)
         {
-            throw new ProblemException(ProblemKind.NotFound, "EHR-CLI-110", file.ToString(), "There is no such file.");
+            throw new ProblemException(ProblemKind.NotFound, "EHR-CLI-140", file.ToString(), "There is no such file.");
         }
 
         if (file.Length > 4L * DataContractReader.TextMax)
         {
-            throw new ProblemException(ProblemKind.Invalid, "EHR-CLI-111", file.ToString(), "The file is too large for a contract, which has some kilobytes.");
+            throw new ProblemException(ProblemKind.Invalid, "EHR-CLI-141", file.ToString(), "The file is too large for a contract, which has some kilobytes.");
         }
 
         var text = await File.ReadAllTextAsync(file.FullName, cancellationToken);

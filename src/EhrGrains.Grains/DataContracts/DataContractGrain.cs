@@ -14,7 +14,7 @@ namespace EhrGrains.Grains.DataContracts;
 /// <summary>Holds data contracts against a tenant's site: what it says and grants, and what was really copied from it.</summary>
 [GrainType("ehr.datacontract"), StatelessWorker]
 internal sealed class DataContractGrain(
-    TenantSnapshots tenants, SiteStatements statements, TokenHand tokens, CoverageRun coverage) : Grain, IDataContractGrain
+    TenantSnapshots tenants, SiteStatements statements, TokenHand tokens, CoverageRun coverage, GrainMetrics metrics) : Grain, IDataContractGrain
 {
     private const int PatientsMax = 1_000;
 
@@ -32,7 +32,7 @@ internal sealed class DataContractGrain(
         if (snapshot.Lifecycle is not (Lifecycle.Sandbox or Lifecycle.Uat or Lifecycle.Live))
         {
             findings.Add(new("EHR-DCT-025", false, "", "lifecycle", "The tenant is not open: the site was not asked what it offers and grants. Promote it first."));
-            return plan with { Findings = ContractPlanner.InOrder(findings) };
+            return Judged(plan with { Findings = ContractPlanner.InOrder(findings) });
         }
 
         var answer = await statements.ReadAsync(Tenant, snapshot.Spec.Connection, cancellationToken);
@@ -44,7 +44,7 @@ internal sealed class DataContractGrain(
         findings.AddRange(granted is not null
             ? ContractSite.CompareScopes(wanted, profile, snapshot.Spec.Connection, granted)
             : [new("EHR-DCT-027", true, "", "token", $"The site gave no token: {token.Failure!.Message} [{token.Failure.Code}]")]);
-        return plan with { Granted = granted, Findings = ContractPlanner.InOrder(findings) };
+        return Judged(plan with { Granted = granted, Findings = ContractPlanner.InOrder(findings) });
     }
 
     public async Task<ContractCoverage> CoverAsync(string contract, int patientsMax, CancellationToken cancellationToken)
@@ -56,7 +56,15 @@ internal sealed class DataContractGrain(
 
         var wanted = Read(contract);
         _ = await tenants.GetNowAsync(Tenant, cancellationToken) ?? throw NoTenant();
-        return await coverage.RunAsync(Tenant, wanted, patientsMax, cancellationToken);
+        var covered = await coverage.RunAsync(Tenant, wanted, patientsMax, cancellationToken);
+        metrics.ContractJudged("copies", covered.IsMet);
+        return covered;
+    }
+
+    private ContractCheck Judged(ContractCheck check)
+    {
+        metrics.ContractJudged("site", check.IsMet);
+        return check;
     }
 
     private static DataContract Read(string contract) =>

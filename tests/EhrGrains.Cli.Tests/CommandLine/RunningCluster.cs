@@ -7,7 +7,7 @@ namespace EhrGrains.Cli.Tests.CommandLine;
 
 /// <summary>
 /// A silo in a process of its own, on SQLite in a directory of its own, and the three hospitals; and the program, run in that
-/// directory as its operator would. The tenant files of the repository are there, with this run's ports.
+/// directory as its operator would. The tenant files and contracts of the repository are there, with this run's ports.
 /// </summary>
 public sealed class RunningCluster : IAsyncLifetime
 {
@@ -36,7 +36,8 @@ public sealed class RunningCluster : IAsyncLifetime
         sandbox = SandboxHost.Build(new SandboxOptions { Vendors = ["epic", "oracle-health", "athenahealth"], BasePort = 0, JwksBase = Url.GetLeftPart(UriPartial.Authority) });
         await sandbox.StartAsync(stopping);
         Sites = SandboxHost.Sites(sandbox);
-        await CopyTenantFilesAsync(stopping);
+        await CopyAsync("deploy/hospitals", stopping);
+        await CopyAsync("deploy/contracts", stopping);
     }
 
     public async ValueTask DisposeAsync()
@@ -67,10 +68,10 @@ public sealed class RunningCluster : IAsyncLifetime
     internal async Task<ProcessResult> RunAsync(int code, string? input, string[] arguments) =>
         (await EhrgrainsProcess.RunAsync(arguments, new RunSettings { Directory = Directory, Input = input })).ShouldExit(code);
 
-    private async Task CopyTenantFilesAsync(CancellationToken cancellationToken)
+    private async Task CopyAsync(string folder, CancellationToken cancellationToken)
     {
-        var from = Path.Combine(SharedData.RepositoryRoot(), "deploy", "hospitals");
-        var to = System.IO.Directory.CreateDirectory(directory.File("deploy/hospitals")).FullName;
+        var from = Path.Combine(SharedData.RepositoryRoot(), folder);
+        var to = System.IO.Directory.CreateDirectory(directory.File(folder)).FullName;
         foreach (var file in System.IO.Directory.EnumerateFiles(from))
         {
             var text = await File.ReadAllTextAsync(file, cancellationToken);
