@@ -34,11 +34,12 @@ internal sealed class CopyingSilo : IAsyncDisposable
 
     internal string Url { get; } = string.Create(CultureInfo.InvariantCulture, $"http://127.0.0.1:{Ports.Free()}");
 
+    /// <summary>Its database, if it is PostgreSQL.</summary>
+    internal PostgresDatabase? Postgres => postgres;
+
     internal EmbeddedSilo Operators => operators;
 
     internal double CpuSeconds => Load.CpuSeconds(silo.Id);
-
-    internal int ProcessId => silo.Id;
 
     /// <summary>What the process has in use and its managed heap, in MB, as of at most a second ago.</summary>
     internal (double Resident, double Heap) Memory

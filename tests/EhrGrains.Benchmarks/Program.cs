@@ -5,7 +5,7 @@ using EhrGrains.Sandbox;
 using EhrGrains.Silo;
 using EhrGrains.Storage.Databases;
 
-// EhrGrains.Benchmarks sync [RESOURCES [PostgreSql | Sqlite]] | gateway | record-search | normalize | tenants | journal | mllp | webhook | hl7 FOLDER | v2fhir FOLDER | record-feed FOLDER     prints a table of one run; docs/benchmarks.md keeps them
+// EhrGrains.Benchmarks sync [RESOURCES [PostgreSql | Sqlite]] | bulk [LINES] | cursors | beside | gateway | record-search | normalize | tenants | journal | mllp | webhook | hl7 FOLDER | v2fhir FOLDER | record-feed FOLDER     prints a table of one run; docs/benchmarks.md keeps them
 // EhrGrains.Benchmarks serve ROLE …                                   a part of a benchmark, in a process of its own
 if (args is ["serve", var role, .. var rest])
 {
@@ -59,11 +59,21 @@ switch (args)
         DatabaseKind? only = options is [_, var kind] ? Enum.Parse<DatabaseKind>(kind) : null;
         Table(["", "pages/s", "times the bare loop", "CPU µs a page", "times the loop's CPU"], await SyncBenchmark.RunAsync(resources, only, stop.Token));
         return 0;
+    case ["bulk", .. var options] when options is [] || long.TryParse(options[0], CultureInfo.InvariantCulture, out _):
+        var lines = options is [var lineCount, ..] ? long.Parse(lineCount, CultureInfo.InvariantCulture) : 100_000;
+        Table(["", "lines/s", "times bare reading", "CPU µs a line", "times its CPU"], await BulkBenchmark.RunAsync(lines, stop.Token));
+        return 0;
+    case ["cursors"]:
+        Table(["", "measured", "target"], await CursorsBenchmark.RunAsync(stop.Token));
+        return 0;
+    case ["beside"]:
+        Table(["", "measured", "target"], await BesideBenchmark.RunAsync(stop.Token));
+        return 0;
     case ["journal"]:
         Table(["database, callers", "messages/s", "CPU µs a message", "times Mirth", "Mirth, durable", "refused"], await JournalBenchmark.RunAsync(stop.Token));
         return 0;
     default:
-        Console.Error.WriteLine("Usage: EhrGrains.Benchmarks sync [RESOURCES [PostgreSql | Sqlite]] | gateway | record-search | normalize | tenants | journal | mllp | webhook | hl7 FOLDER | v2fhir FOLDER | record-feed FOLDER");
+        Console.Error.WriteLine("Usage: EhrGrains.Benchmarks sync [RESOURCES [PostgreSql | Sqlite]] | bulk [LINES] | cursors | beside | gateway | record-search | normalize | tenants | journal | mllp | webhook | hl7 FOLDER | v2fhir FOLDER | record-feed FOLDER");
         return 2;
 }
 

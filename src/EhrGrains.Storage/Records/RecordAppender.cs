@@ -61,8 +61,7 @@ internal sealed class RecordAppender(Database database)
         var tenants = commits.Select(c => c.Tenant).Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal).ToArray();
         await StartAsync([.. tenants.Where(t => !started.Contains(t))], cancellationToken);
         await using var session = await database.BeginAsync(TenantScope.Of(tenants), cancellationToken);
-        var (last, versions) = await LockAsync(session, tenants, commits, cancellationToken);
-        var cursors = await ReadCursorsAsync(session, commits, cancellationToken);
+        var (last, versions, cursors) = await LockAsync(session, tenants, commits, cancellationToken);
         var rows = new Rows(database.Kind, last);
         var written = new List<PendingCommit>(commits.Count);
         var fenced = new List<PendingCommit>();
@@ -117,69 +116,47 @@ internal sealed class RecordAppender(Database database)
         }
     }
 
-    private async Task<(Dictionary<string, long> Last, Dictionary<(string Tenant, string Patient), long> Versions)> LockAsync(
-        Session session, string[] tenants, IReadOnlyList<PendingCommit> commits, CancellationToken cancellationToken)
+    /// <summary>
+    /// Locks the tenants, and then reads the versions of records and of cursors that are to be advanced: nobody else can advance them while the
+    /// tenant's lock is held.
+    /// </summary>
+    private async Task<(Dictionary<string, long> Last, Dictionary<(string Tenant, string Patient), long> Versions, Dictionary<(string Tenant, string Patient, string Type), long> Cursors)>
+        LockAsync(Session session, string[] tenants, IReadOnlyList<PendingCommit> commits, CancellationToken cancellationToken)
     {
         var locks = new RowSet("tenant_id text");
         Array.ForEach(tenants, tenant => locks.Add(tenant));
         var heads = new RowSet("tenant_id text, patient text");
+        var sought = new RowSet("tenant_id text, patient text, type text");
         foreach (var commit in commits)
         {
             foreach (var head in commit.Commit.Heads)
             {
                 heads.Add(commit.Tenant, head.Patient.Value);
             }
-        }
 
-        // Two statements, and the second sees what was committed while the first waited (PostgreSQL, read committed).
-        var rows = await session.ReadAsync(
-            [
-                .. locks.Statements(
-                    database.Kind,
-                    $"""
-                    SELECT h.tenant_id, '', h.last FROM change_heads h JOIN {locks.Source} ON h.tenant_id = q.tenant_id COLLATE "C"
-                    ORDER BY h.tenant_id FOR UPDATE OF h
-                    """,
-                    "SELECT tenant_id, '', last FROM change_heads WHERE tenant_id = $1"),
-                .. heads.Statements(
-                    database.Kind,
-                    $"""
-                    SELECT h.tenant_id, h.patient, h.version FROM record_heads h JOIN {heads.Source}
-                      ON h.tenant_id = q.tenant_id COLLATE "C" AND h.patient = q.patient COLLATE "C"
-                    """,
-                    "SELECT tenant_id, patient, version FROM record_heads WHERE tenant_id = $1 AND patient = $2"),
-            ],
-            r => (Tenant: r.GetString(0), Patient: r.GetString(1), Number: r.GetInt64(2)),
-            cancellationToken);
-        var versions = new Dictionary<(string, string), long>();
-        foreach (var row in rows.Where(row => row.Patient.Length > 0))
-        {
-            versions[(row.Tenant, row.Patient)] = row.Number;
-        }
-
-        return (rows.Where(row => row.Patient.Length == 0).ToDictionary(row => row.Tenant, row => row.Number), versions);
-    }
-
-    /// <summary>The versions of the cursors that are to be advanced; nobody else can advance them while the tenant's lock is held.</summary>
-    private async Task<Dictionary<(string Tenant, string Patient, string Type), long>> ReadCursorsAsync(
-        Session session, IReadOnlyList<PendingCommit> commits, CancellationToken cancellationToken)
-    {
-        if (!commits.Any(commit => commit.Commit.Advance is not null))
-        {
-            return [];
-        }
-
-        var sought = new RowSet("tenant_id text, patient text, type text");
-        foreach (var commit in commits)
-        {
             foreach (var row in commit.Commit.Advance?.Rows ?? [])
             {
                 sought.Add(commit.Tenant, commit.Commit.Advance!.Patient.Value, row.Status.Type);
             }
         }
 
+        // Statements of their own: those behind the first see what was committed while it waited (PostgreSQL, read committed).
         var rows = await session.ReadAsync(
             [
+                .. locks.Statements(
+                    database.Kind,
+                    $"""
+                    SELECT h.tenant_id, '', '', h.last FROM change_heads h JOIN {locks.Source} ON h.tenant_id = q.tenant_id COLLATE "C"
+                    ORDER BY h.tenant_id FOR UPDATE OF h
+                    """,
+                    "SELECT tenant_id, '', '', last FROM change_heads WHERE tenant_id = $1"),
+                .. heads.Statements(
+                    database.Kind,
+                    $"""
+                    SELECT h.tenant_id, h.patient, '', h.version FROM record_heads h JOIN {heads.Source}
+                      ON h.tenant_id = q.tenant_id COLLATE "C" AND h.patient = q.patient COLLATE "C"
+                    """,
+                    "SELECT tenant_id, patient, '', version FROM record_heads WHERE tenant_id = $1 AND patient = $2"),
                 .. sought.Statements(
                     database.Kind,
                     $"""
@@ -188,9 +165,15 @@ internal sealed class RecordAppender(Database database)
                     """,
                     "SELECT tenant_id, patient, type, version FROM sync_cursors WHERE tenant_id = $1 AND patient = $2 AND type = $3"),
             ],
-            r => (Key: (r.GetString(0), r.GetString(1), r.GetString(2)), Version: r.GetInt64(3)),
+            r => (Tenant: r.GetString(0), Patient: r.GetString(1), Type: r.GetString(2), Number: r.GetInt64(3)),
             cancellationToken);
-        return rows.Distinct().ToDictionary(row => row.Key, row => row.Version);
+        var (last, versions, cursors) = (new Dictionary<string, long>(), new Dictionary<(string, string), long>(), new Dictionary<(string, string, string), long>());
+        foreach (var (tenant, patient, type, number) in rows)
+        {
+            _ = patient.Length == 0 ? last[tenant] = number : type.Length == 0 ? versions[(tenant, patient)] = number : cursors[(tenant, patient, type)] = number;
+        }
+
+        return (last, versions, cursors);
     }
 
     /// <summary>Whether the cursors of a commit are as it believes, and none of this transaction's yet.</summary>

@@ -61,6 +61,7 @@ internal sealed class PagedHospital
         app.MapGet("/r4/metadata", () => Microsoft.AspNetCore.Http.Results.Text(
             """{"resourceType":"CapabilityStatement","status":"active","kind":"instance","fhirVersion":"4.0.1","format":["json"]}""", "application/fhir+json"));
         app.MapGet("/most", () => hospital.most);
+        app.MapGet("/r4/Group/{patients:int}", (int patients) => Microsoft.AspNetCore.Http.Results.Text(Group(patients), "application/fhir+json"));
         app.MapGet("/r4/Group/{patients}/$export", (string patients, HttpResponse answer) =>
         {
             answer.Headers.ContentLocation = $"{origin}/r4/export?patients={patients}";
@@ -160,6 +161,16 @@ internal sealed class PagedHospital
         stream.Write("]}"u8);
         return stream.ToArray();
     }
+
+    private static string Group(int patients) => new JsonObject
+    {
+        ["resourceType"] = "Group",
+        ["id"] = patients.ToString(CultureInfo.InvariantCulture),
+        ["type"] = "person",
+        ["actual"] = true,
+        ["member"] = new JsonArray([.. Enumerable.Range(0, patients).Select(static number =>
+            new JsonObject { ["entity"] = new JsonObject { ["reference"] = $"Patient/{PatientId(number)}" } })]),
+    }.ToJsonString();
 
     private string Manifest(int patients)
     {
