@@ -34,4 +34,13 @@ internal static class BudgetTiming
 
     /// <summary>The longest back-off of our own choice, when a hospital names none.</summary>
     internal static readonly TimeSpan BackOffMax = TimeSpan.FromMinutes(5);
+
+    /// <summary>For so long after the last one more queries are expected that somebody waits for.</summary>
+    internal static readonly TimeSpan ReserveFor = TimeSpan.FromMinutes(10);
+
+    /// <summary>While they are, they can have one part in so many of what a silo has, whatever else there is to do.</summary>
+    internal const int ReserveAsked = 4;
+
+    /// <summary>One part in so many is free for whoever asks next, also when they have had theirs and when nobody has asked lately.</summary>
+    internal const int ReserveAlways = 10;
 }

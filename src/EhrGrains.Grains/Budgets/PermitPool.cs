@@ -40,6 +40,7 @@ internal sealed class PermitPool(string holder)
     private TimeSpan leaseHoldOffEnds;
     private TimeSpan throttledUntil;
     private TimeSpan lastUse;
+    private TimeSpan lastInteractive = -BudgetTiming.ReserveFor;
     private TimeSpan? lastAsk;
     private long sequence;
     private long sentCount;
@@ -68,8 +69,11 @@ internal sealed class PermitPool(string holder)
     {
         Settle(now);
         lastUse = now;
+        lastInteractive = lane == Lane.Interactive ? now : lastInteractive;
         var surplus = Math.Max(0, Held - targetPermits);
-        if (now >= leaseEnds || HoldOffUntil > now || free <= surplus || UnderWay >= Math.Min(slots, targetSlots) || quota == 0)
+        var (permits, requests) = (Math.Min(Held, targetPermits), Math.Min(slots, targetSlots));
+        if (now >= leaseEnds || HoldOffUntil > now || quota == 0
+            || free <= surplus + Reserve(permits, busy, lane, now) || UnderWay >= requests - Reserve(requests, underWay, lane, now))
         {
             return null;
         }
@@ -241,6 +245,19 @@ internal sealed class PermitPool(string holder)
 
     private static int[] Wanted(ReadOnlySpan<int> waiting, int[] inUse) =>
         [waiting[0] + inUse[0], waiting[1] + inUse[1], waiting[2] + inUse[2]];
+
+    // Without it a backfill would use up each window at its beginning, and who asks would wait for the next one.
+    private int Reserve(int units, int[] inUse, Lane lane, TimeSpan now)
+    {
+        var asked = now - lastInteractive < BudgetTiming.ReserveFor ? (units / BudgetTiming.ReserveAsked) - inUse[(int)Lane.Interactive] : 0;
+        var reserve = Math.Max(asked, units / BudgetTiming.ReserveAlways);
+        return lane switch
+        {
+            Lane.Interactive => 0,
+            Lane.Event => reserve / 2,
+            _ => reserve,
+        };
+    }
 
     private bool IsIdle(ReadOnlySpan<int> waiting, TimeSpan now) =>
         waiting[0] + waiting[1] + waiting[2] + UnderWay == 0 && now - lastUse >= BudgetTiming.KeepIdle;

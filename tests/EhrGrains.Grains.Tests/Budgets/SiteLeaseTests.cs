@@ -32,13 +32,49 @@ public sealed class SiteLeaseTests
         (await AcquireAsync()).Dispose();
         for (var i = 0; i < 9; i++)
         {
-            lease.TryAcquire(Lane.Backfill, CancellationToken.None, out var permit).ShouldBeTrue();
+            lease.TryAcquire(Lane.Interactive, CancellationToken.None, out var permit).ShouldBeTrue();
             permit.IsCompletedSuccessfully.ShouldBeTrue();
         }
 
         demands.Count.ShouldBe(1);
-        lease.TryAcquire(Lane.Backfill, CancellationToken.None, out var eleventh);
+        lease.TryAcquire(Lane.Interactive, CancellationToken.None, out var eleventh);
         eleventh.IsCompleted.ShouldBeFalse();
+    }
+
+    [Fact]
+    public async Task While_somebody_asks_a_quarter_is_his_and_events_may_have_half_of_what_is_left_of_it()
+    {
+        grain = _ => Task.FromResult(Lease(permits: 16));
+        (await AcquireAsync()).Dispose();
+        (Taken(Lane.Backfill), Taken(Lane.Event), Taken(Lane.Interactive)).ShouldBe((12, 2, 1));
+    }
+
+    [Fact]
+    public async Task Who_has_had_his_quarter_still_finds_a_tenth()
+    {
+        grain = _ => Task.FromResult(Lease(permits: 20));
+        for (var i = 0; i < 6; i++)
+        {
+            (await AcquireAsync()).Dispose();
+        }
+
+        (Taken(Lane.Backfill), Taken(Lane.Interactive)).ShouldBe((12, 2));
+    }
+
+    [Fact]
+    public async Task While_nobody_asks_a_tenth_is_left_to_who_does_first()
+    {
+        grain = _ => Task.FromResult(Lease(permits: 20));
+        (await AcquireAsync(Lane.Backfill)).Dispose();
+        (Taken(Lane.Backfill), Taken(Lane.Interactive)).ShouldBe((17, 2));
+    }
+
+    [Fact]
+    public async Task Of_what_may_be_under_way_at_one_time_a_part_is_left_too()
+    {
+        grain = _ => Task.FromResult(Lease(permits: 100) with { Slots = 8, TargetSlots = 8 });
+        using var asked = await AcquireAsync();
+        (Taken(Lane.Backfill), Taken(Lane.Interactive)).ShouldBe((6, 1));
     }
 
     [Fact]
@@ -138,7 +174,7 @@ public sealed class SiteLeaseTests
     public async Task A_tenant_that_does_not_exist_is_said_to_those_who_wait()
     {
         grain = _ => Task.FromException<BudgetLease>(new ProblemException(ProblemKind.NotFound, "EHR-BUD-003", "", "No such tenant."));
-        await Should.ThrowAsync<BudgetRefusedException>(AcquireAsync);
+        await Should.ThrowAsync<BudgetRefusedException>(() => AcquireAsync());
     }
 
     [Fact]
@@ -185,9 +221,21 @@ public sealed class SiteLeaseTests
         return grain(demand);
     }
 
-    private async Task<Connect.Ehr.BudgetPermit> AcquireAsync()
+    /// <summary>How many permits a lane gets at once.</summary>
+    private int Taken(Lane lane)
     {
-        lease.TryAcquire(Lane.Interactive, TestContext.Current.CancellationToken, out var permit).ShouldBeTrue();
+        var taken = 0;
+        while (lease.TryAcquire(lane, CancellationToken.None, out var permit) && permit.IsCompletedSuccessfully)
+        {
+            taken++;
+        }
+
+        return taken;
+    }
+
+    private async Task<Connect.Ehr.BudgetPermit> AcquireAsync(Lane lane = Lane.Interactive)
+    {
+        lease.TryAcquire(lane, TestContext.Current.CancellationToken, out var permit).ShouldBeTrue();
         time.Advance(TimeSpan.Zero);
         return await permit;
     }
