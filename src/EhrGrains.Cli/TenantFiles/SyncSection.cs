@@ -16,6 +16,7 @@ internal static class SyncSection
             AbsencesMax = (int?)section.Number("absencesMax", int.MaxValue) ?? defaults.AbsencesMax,
             DocumentBytesMax = (int?)section.Number("documentBytesMax", int.MaxValue) ?? defaults.DocumentBytesMax,
             From = section.Text("from"),
+            EnrolOn = section.Texts("enrolOn"),
         };
         section.RefuseUnknown();
         return sync;

@@ -29,6 +29,13 @@ public interface IPopulationSyncGrain : IGrainWithStringKey
     Task<RosterReceipt> ImportAsync(RosterEntry[] entries, bool dryRun, CancellationToken cancellationToken);
 
     /// <summary>
+    /// Patients whom a message names join the cohort, which is made by the first of them. Those that the EHR did not know are looked up
+    /// once more.
+    /// </summary>
+    [Alias("Join"), Requires(Permission.Internal)]
+    Task JoinAsync(RosterEntry[] entries, CancellationToken cancellationToken);
+
+    /// <summary>
     /// The cohort's patients in a stable order, after the place of the last one that was seen (null: from the start), of one state or all;
     /// at most <paramref name="countMax"/> (1–1,000). Shows no numbers of patients.
     /// </summary>

@@ -30,4 +30,12 @@ public sealed record SyncSpec
     /// <summary>The oldest day that is asked for, as yyyy-MM-dd, where the vendor's search takes dates; null: everything.</summary>
     [Id(5)]
     public string? From { get; init; }
+
+    /// <summary>
+    /// Messages (MSH-9: code and trigger event) whose patients are enrolled: <c>ADT^A01</c> or <c>ADT^A04</c> for whoever is admitted or
+    /// registered, <c>SIU^S12</c> for whoever is given an appointment. They join the cohort <c>messages</c> by their identifier, and are
+    /// looked up at the EHR by it. At most 50; empty: nobody is enrolled by messages.
+    /// </summary>
+    [Id(6)]
+    public string[] EnrolOn { get; init; } = [];
 }

@@ -10,6 +10,7 @@ namespace EhrGrains.Contracts.Sync;
 internal static class SyncSpecRules
 {
     private const int TypesMax = 64;
+    private const int EventsMax = 50;
 
     internal static void Check(List<Problem> problems, SyncSpec sync)
     {
@@ -26,6 +27,11 @@ internal static class SyncSpecRules
         {
             problems.Add(new("EHR-SYN-011", "sync.from", "Write the day as yyyy-MM-dd."));
         }
+
+        if ((sync.EnrolOn ?? []).Length > EventsMax || (sync.EnrolOn ?? []).Any(message => !IsMessage(message)))
+        {
+            problems.Add(new("EHR-SYN-018", "sync.enrolOn", "Name at most 50 messages by code and trigger event, for example ADT^A01 or SIU^S12."));
+        }
     }
 
     internal static void Flatten(Dictionary<string, string?> values, SyncSpec sync)
@@ -36,5 +42,10 @@ internal static class SyncSpecRules
         values["sync.absencesMax"] = TenantSpecRules.Text(sync.AbsencesMax);
         values["sync.documentBytesMax"] = TenantSpecRules.Text(sync.DocumentBytesMax);
         values["sync.from"] = sync.From;
+        values["sync.enrolOn"] = sync.EnrolOn.Length == 0 ? null : string.Join(' ', sync.EnrolOn);
     }
+
+    // HL7 v2.9 tables 0076 and 0003.
+    private static bool IsMessage(string? text) =>
+        text?.Split('^') is [{ Length: 3 } code, { Length: 3 } trigger] && (code + trigger).All(c => char.IsAsciiLetterUpper(c) || char.IsAsciiDigit(c));
 }

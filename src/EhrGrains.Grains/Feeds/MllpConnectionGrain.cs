@@ -4,6 +4,7 @@ using EhrGrains.Contracts.Records;
 using EhrGrains.Contracts.Tenants;
 using EhrGrains.Grains.Audit;
 using EhrGrains.Grains.Callers;
+using EhrGrains.Grains.Populations;
 using EhrGrains.Grains.Records;
 using EhrGrains.Grains.Tenants;
 using EhrGrains.Storage.GrainStorage;
@@ -26,6 +27,7 @@ internal sealed partial class MllpConnectionGrain(
     FeedProgress progress,
     FeedMapping mapping,
     SiteMappings sites,
+    MessageEnrolment enrolment,
     TenantSnapshots tenants,
     FeedNudges nudges,
     CommandAudit audit,
@@ -184,6 +186,12 @@ internal sealed partial class MllpConnectionGrain(
         }
 
         var mapped = await MapAsync([.. entries.Take(readings.Count)], tenant, late: false);
+        var calling = entries.Take(mapped.Applied).Where((_, i) => tenant.Spec.Sync.EnrolOn.Contains(readings[i].Type, StringComparer.Ordinal)).ToArray();
+        if (calling.Length > 0)
+        {
+            await enrolment.TakeAsync(Tenant, sites.Of(Tenant, tenant), calling, pump.Stopping);
+        }
+
         var next = state;
         var position = turn!.Position;
         var forwards = new List<Forward>();

@@ -108,6 +108,10 @@ internal static class CohortRules
         _ => BulkLevel.System,
     };
 
+    /// <summary>Whether a search can be made of an identifier.</summary>
+    internal static bool IsName(string? system, string value) =>
+        IsText(value, RosterEntry.LengthMax) && (system is null || IsText(system, RosterEntry.LengthMax));
+
     private static bool IsText(string text, int lengthMax) =>
         text.Length <= lengthMax && text.Trim().Length > 0 && !text.Contains('|', StringComparison.Ordinal) && !text.Any(char.IsControl);
 

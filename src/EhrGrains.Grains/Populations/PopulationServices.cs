@@ -13,6 +13,7 @@ internal static class PopulationServices
         services.AddSingleton<PopulationMetrics>();
         services.AddSingleton<PatientFinder>();
         services.AddSingleton<BulkIntake>();
+        services.AddSingleton<MessageEnrolment>();
         services.AddSingleton<CohortWaker>();
         services.AddSingleton<IHostedService>(provider => provider.GetRequiredService<CohortWaker>());
     }

@@ -138,6 +138,20 @@ internal sealed partial class PopulationSyncGrain : Grain, IPopulationSyncGrain,
         return new RosterReceipt(added, names.Length - added);
     }
 
+    public async Task JoinAsync(RosterEntry[] entries, CancellationToken cancellationToken)
+    {
+        CohortRules.Check(entries);
+        if (State.Spec is null)
+        {
+            await SaveAsync(state => state with { Spec = new CohortSpec() });
+        }
+
+        var now = time.GetUtcNow();
+        await table.AddAgainAsync(Tenant, Cohort, [.. entries.Select(CohortRules.NameOf).Distinct(StringComparer.Ordinal)], now, cancellationToken);
+        await table.SaveAsync(Tenant, Cohort, now, cancellationToken);
+        members.Tell();
+    }
+
     public async Task<CohortMember[]> MembersAsync(string? after, MemberState? state, int countMax, CancellationToken cancellationToken)
     {
         _ = Spec;

@@ -67,6 +67,23 @@ public sealed class CohortTable(Database database, KeyRing keys)
             TenantScope.Of(tenant), [.. set.InsertInto(database.Kind, "cohort_members", "ON CONFLICT (tenant_id, cohort, entry) DO NOTHING")], cancellationToken);
     }
 
+    /// <summary>Adds patients as <see cref="AddAsync"/> does; those that were not found are looked up again, not sooner than they may be.</summary>
+    public async Task AddAgainAsync(
+        TenantId tenant, CohortId cohort, IReadOnlyCollection<string> names, DateTimeOffset dueAt, CancellationToken cancellationToken)
+    {
+        if (await AddAsync(tenant, cohort, names, dueAt, cancellationToken) == names.Count)
+        {
+            return;
+        }
+
+        var entries = await blind.OfAsync(tenant, Purpose, [.. names], cancellationToken);
+        await database.ExecuteAsync(
+            TenantScope.Of(tenant),
+            [.. entries.Select(entry => new Statement("UPDATE cohort_members SET state = 0 WHERE tenant_id = $1 AND cohort = $2 AND entry = $3 AND state = $4")
+                .With(tenant.Value).With(cohort.Value).With(entry).With((long)MemberState.NotFound))],
+            cancellationToken);
+    }
+
     /// <summary>The patients that are to be looked up now, the longest due first.</summary>
     public async Task<IReadOnlyList<WaitingMember>> WaitingAsync(
         TenantId tenant, CohortId cohort, DateTimeOffset now, int countMax, CancellationToken cancellationToken)

@@ -5,6 +5,7 @@ using EhrGrains.Contracts;
 using EhrGrains.Contracts.Apps;
 using EhrGrains.Contracts.Callers;
 using EhrGrains.Contracts.Feeds;
+using EhrGrains.Contracts.Sync;
 using EhrGrains.Contracts.Tenants;
 using EhrGrains.Grains.Callers;
 using EhrGrains.Storage.Journal;
@@ -43,13 +44,15 @@ internal sealed class FeedSite : IAsyncDisposable
         GrainCluster cluster,
         Func<InboundFeedSpec, InboundFeedSpec>? inbound = null,
         Func<OutboundFeedSpec, OutboundFeedSpec>? outbound = null,
-        Hl7Receiver? receiver = null)
+        Hl7Receiver? receiver = null,
+        SyncSpec? sync = null)
     {
         var site = new FeedSite(cluster, await Hospital.OpenAsync(cluster), receiver ?? new Hl7Receiver());
         var to = new OutboundFeedSpec { Host = "127.0.0.1", Port = site.Receiver.Port, Tls = false, AcknowledgementTimeoutSeconds = 600 };
         var from = new InboundFeedSpec { Match = new FeedMatch { SendingApplication = site.Tenant.Value }, ForwardTo = ["out"], TriesMax = 1 };
         var spec = site.hospital.Spec with
         {
+            Sync = sync ?? new SyncSpec(),
             Feeds =
             [
                 new FeedSpec { Feed = "adt", DisplayName = "Admissions", Inbound = inbound?.Invoke(from) ?? from },

@@ -3,6 +3,8 @@ using EhrGrains.Contracts;
 using EhrGrains.Contracts.Apps;
 using EhrGrains.Contracts.Callers;
 using EhrGrains.Contracts.Feeds;
+using EhrGrains.Contracts.Populations;
+using EhrGrains.Contracts.Sync;
 using EhrGrains.Grains.Callers;
 using EhrGrains.Storage.Journal;
 using Microsoft.Extensions.DependencyInjection;
@@ -32,6 +34,18 @@ public abstract class InboundFeedTests(GrainCluster fixture)
         (status.Position, status.Head, status.Quarantined).ShouldBe((100, 100, 0));
         status.Hours.Sum(hour => hour.Types.Single(type => type.Name == "ADT^A08").Count).ShouldBe(100);
         site.Receiver.Peek().ShouldBeNull();
+    }
+
+    [Fact]
+    public async Task Patients_of_the_messages_that_are_named_join_the_cohort_of_messages()
+    {
+        await using var site = await FeedSite.OpenAsync(cluster, sync: new SyncSpec { EnrolOn = ["ADT^A08"] });
+        await site.ReceiveAsync(site.Message("E1"), site.Message("E2"));
+        await site.ForwardedAsync("E1", "E2");
+
+        using var admin = cluster.EnterAdmin();
+        var cohort = await cluster.Inside.GetGrain<IPopulationSyncGrain>(GrainKeys.Cohort(site.Tenant, CohortId.Parse("messages", null))).DescribeAsync(Ct);
+        cohort.Members.Values.Sum().ShouldBe(1);
     }
 
     [Fact]

@@ -6,9 +6,12 @@ using EhrGrains.Contracts.Records;
 using EhrGrains.Contracts.Sync;
 using EhrGrains.Contracts.Tenants;
 using EhrGrains.Fhir.Normalization;
+using EhrGrains.Fhir.V2;
 using EhrGrains.Fhir.Vendors;
+using EhrGrains.Grains.Populations;
 using EhrGrains.Grains.Tests.Records;
 using EhrGrains.Grains.Tests.Sync;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace EhrGrains.Grains.Tests.Populations;
 
@@ -48,6 +51,35 @@ public sealed class PopulationTests(SyncHospitals hospitals) : IClassFixture<Syn
         await cohort.RemoveAsync(Ct);
         (await Should.ThrowAsync<ProblemException>(() => StatusOfAsync(tenant, Legal(lines[0])))).Kind.ShouldBe(ProblemKind.NotFound);
         (await Should.ThrowAsync<ProblemException>(() => cohort.DescribeAsync(Ct))).Kind.ShouldBe(ProblemKind.NotFound);
+    }
+
+    [Fact]
+    public async Task Whoever_a_message_names_is_looked_up_and_enrolled_and_looked_up_again_when_the_hospital_comes_to_know_them()
+    {
+        var (tenant, lines) = (await hospitals.OpenAsync("veradigm"), await LinesAsync("veradigm"));
+        await hospitals.Table.PauseAsync(tenant, isPaused: true, Ct);
+        var number = SyncHospitals.Number(lines[0], "urn:oid:2.16.840.1.113883.3.9999.1");
+        var entries = RecordSite.Entries([RecordSite.Adt("A01", number, "Alvarez", "V1"), RecordSite.Adt("A01", "unknown-number", "Brown", "V2")]);
+        var enrolment = hospitals.Cluster.Silo(0).GetRequiredService<MessageEnrolment>();
+        var mapping = V2Mapping.Compile(new SiteLayer { TimeZone = "America/Chicago" });
+        using var counting = new Counting("ehrgrains.population.members");
+        using (hospitals.EnterSystem())
+        {
+            await enrolment.TakeAsync(tenant, mapping, entries, Ct);
+        }
+
+        using var admin = hospitals.Cluster.EnterAdmin();
+        var cohort = hospitals.Cluster.Grains().GetGrain<IPopulationSyncGrain>(GrainKeys.Cohort(tenant, CohortId.Parse("messages", null)));
+        await counting.UntilAsync(() => cohort.DescribeAsync(Ct), found => !found.Members.ContainsKey(MemberState.Waiting));
+        (await cohort.MembersAsync(null, MemberState.Enrolled, 10, Ct)).Single().Patient!.Value.Value.ShouldBe(Legal(lines[0]));
+        (await cohort.DescribeAsync(Ct)).Members[MemberState.NotFound].ShouldBe(1);
+
+        using (hospitals.EnterSystem())
+        {
+            await enrolment.TakeAsync(tenant, mapping, entries, Ct);
+        }
+
+        (await cohort.DescribeAsync(Ct)).Members.Keys.ShouldBe([MemberState.Waiting, MemberState.Enrolled], ignoreOrder: true);
     }
 
     [Fact]
