@@ -11,6 +11,7 @@ using EhrGrains.Grains.Sync;
 using EhrGrains.Grains.Tenants;
 using EhrGrains.Grains.Tokens;
 using EhrGrains.Grains.Webhooks;
+using EhrGrains.Grains.Writes;
 using EhrGrains.Storage.Keys;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
@@ -35,6 +36,7 @@ public static class GrainServices
         silo.AddChanges();
         silo.AddSync();
         silo.AddPopulations();
+        silo.AddWrites();
         silo.AddIncomingGrainCallFilter<CallerGate>();
         return silo;
     }

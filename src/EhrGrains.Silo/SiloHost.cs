@@ -51,6 +51,7 @@ public static class SiloHost
         app.UseGateway(options);
         app.MapFhir();
         app.MapSubscriptions();
+        app.MapWrites();
         app.MapChanges();
         app.MapSmartConfiguration();
         app.MapTenantKeys();

@@ -14,6 +14,7 @@ using EhrGrains.Storage.SigningKeys;
 using EhrGrains.Storage.Sync;
 using EhrGrains.Storage.Tenants;
 using EhrGrains.Storage.Webhooks;
+using EhrGrains.Storage.Writes;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 
@@ -71,6 +72,7 @@ public static class StorageServices
         services.AddSingleton<SyncReports>();
         services.AddSingleton<CohortTable>();
         services.AddSingleton<BulkFileTable>();
+        services.AddSingleton<WriteTable>();
         services.AddSingleton<TenantTable>();
         services.AddSingleton<IdAliasTable>();
         services.AddSingleton<SigningKeyTable>();

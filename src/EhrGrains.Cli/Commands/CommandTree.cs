@@ -34,6 +34,7 @@ internal static class CommandTree
             SyncCommand.Build(),
             RosterCommand.Build(),
             BulkCommand.Build(),
+            WriteCommand.Build(),
             WebhookCommand.Build(),
             Hl7Command.Build(),
             TokenCommand.Build(),

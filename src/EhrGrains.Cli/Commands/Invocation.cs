@@ -88,6 +88,10 @@ internal sealed class Invocation : IAsyncDisposable
     internal async Task<ClusterConnection> ConnectForMessagesAsync() =>
         cluster ??= await ClusterConnection.OpenAsync(ReadContext(), Log, Stopping, Contracts.Callers.CallContext.ReadMessagesScope);
 
+    /// <summary>The same with a token that may write a resource type, which an app's own does not say unless it is asked for.</summary>
+    internal async Task<ClusterConnection> ConnectToWriteAsync(string type, bool isUpdate) =>
+        cluster ??= await ClusterConnection.OpenAsync(ReadContext(), Log, Stopping, $"system/{type}.{(isUpdate ? "u" : "c")}");
+
     public async ValueTask DisposeAsync()
     {
         if (cluster is not null)

@@ -16,6 +16,7 @@ using EhrGrains.Contracts.Sync;
 using EhrGrains.Contracts.Tenants;
 using EhrGrains.Contracts.Tokens;
 using EhrGrains.Contracts.Webhooks;
+using EhrGrains.Contracts.Writes;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -101,6 +102,9 @@ public sealed class ClusterConnection : IAsyncDisposable
 
     /// <summary>Queries of the tenant.</summary>
     public IEhrQueryGrain Query(TenantId tenant) => grains.GetGrain<IEhrQueryGrain>(GrainKeys.Tenant(tenant));
+
+    /// <summary>What is written back to the tenant.</summary>
+    public IWritesGrain Writes(TenantId tenant) => grains.GetGrain<IWritesGrain>(GrainKeys.Tenant(tenant));
 
     /// <summary>An inbound feed.</summary>
     public IMllpConnectionGrain Feed(TenantId tenant, FeedId feed) => grains.GetGrain<IMllpConnectionGrain>(GrainKeys.Feed(tenant, feed));

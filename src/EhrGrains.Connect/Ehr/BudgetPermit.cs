@@ -22,6 +22,12 @@ public sealed class BudgetPermit(Action arrived, Action? ended = null, Func<bool
     /// <summary>The request is over. Further calls do nothing.</summary>
     public void Dispose() => Interlocked.Exchange(ref ended, null)?.Invoke();
 
+    /// <summary>
+    /// The same permit with one more condition: asked after its own, each time the request is about to be written. Who has asked for a
+    /// write knows by it whether the hospital can have seen anything.
+    /// </summary>
+    public BudgetPermit If(Func<bool> maySend) => new(Arrived, Dispose, () => this.trySend() && maySend());
+
     /// <summary>Makes the request one of this permit.</summary>
     internal void Attach(HttpRequestMessage message) => message.Options.Set(Option, this);
 

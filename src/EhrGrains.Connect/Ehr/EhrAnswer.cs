@@ -42,6 +42,9 @@ public sealed class EhrAnswer : IDisposable
     /// <summary>The entity tag.</summary>
     public string? ETag { get; private init; }
 
+    /// <summary>Where the EHR says that what was written is; as it gave it.</summary>
+    public string? Location { get; private init; }
+
     /// <summary>When the resource last changed.</summary>
     public DateTimeOffset? LastModified { get; private init; }
 
@@ -63,6 +66,9 @@ public sealed class EhrAnswer : IDisposable
     internal static EhrAnswer Failed(
         EhrFailure failure, int status = 0, TimeSpan? retryAfter = null, Problem? problem = null, PooledBody? body = null) =>
         new(failure, problem ?? EhrProblems.Of(failure), body) { Status = status, RetryAfter = retryAfter };
+
+    internal static EhrAnswer Written(int status, PooledBody? body, string? eTag, string? location) =>
+        new(EhrFailure.None, null, body) { Status = status, ETag = eTag, Location = location };
 
     internal static EhrAnswer Opened(int status) => new(EhrFailure.None, null, null) { Status = status };
 

@@ -290,61 +290,6 @@ public sealed partial class EhrClient
         return EhrFailure.EgressRefused;
     }
 
-    private async ValueTask<EhrAnswer> KeepAsync(Call call, HttpResponseMessage response)
-    {
-        call.Keep(response);
-        var status = (int)response.StatusCode;
-        var retryAfter = RetryAfter.Of(response, time.GetUtcNow());
-        if (status is 429 or 503)
-        {
-            await call.Access.Throttled(retryAfter, status);
-        }
-
-        return response.IsSuccessStatusCode ? EhrAnswer.Opened(status) : EhrAnswer.Failed(EhrFailures.OfStatus(status), status, retryAfter);
-    }
-
-    private async ValueTask<EhrAnswer> ReadAsync(Call call, HttpResponseMessage response, CancellationToken cancellationToken)
-    {
-        var status = (int)response.StatusCode;
-        var failure = EhrFailures.OfStatus(status);
-        var retryAfter = RetryAfter.Of(response, time.GetUtcNow());
-        if (status is 429 or 503)
-        {
-            await call.Access.Throttled(retryAfter, status);
-        }
-
-        if (failure is not (EhrFailure.None
-            or EhrFailure.Forbidden or EhrFailure.NotFound or EhrFailure.Rejected or EhrFailure.ResultTooLarge or EhrFailure.ServerError))
-        {
-            return EhrAnswer.Failed(failure, status, retryAfter);
-        }
-
-        if (!JsonShape.Announced(response.Content.Headers))
-        {
-            return EhrAnswer.Failed(failure == EhrFailure.None ? EhrFailure.NotFhir : failure, status, retryAfter);
-        }
-
-        var (outcome, body) = await PooledBody.ReadAsync(
-            response.Content, BodyBounds.Of(options, options.BodyBytesMax), time, cancellationToken);
-        var shape = body is null ? Of(outcome) : JsonShape.Judge(body.Memory.Span);
-        if (shape == EhrFailure.None)
-        {
-            return failure == EhrFailure.None
-                ? EhrAnswer.Succeeded(status, body!, response.Headers.ETag?.ToString(), response.Content.Headers.LastModified)
-                : EhrAnswer.Failed(failure, status, retryAfter, body: body);
-        }
-
-        body?.Dispose();
-        return EhrAnswer.Failed(failure == EhrFailure.None ? shape : failure, status, retryAfter);
-    }
-
-    private static EhrFailure Of(BodyOutcome outcome) => outcome switch
-    {
-        BodyOutcome.TooLarge => EhrFailure.TooLarge,
-        BodyOutcome.TooSlow => EhrFailure.TooSlow,
-        _ => EhrFailure.Truncated,
-    };
-
     [LoggerMessage(2504, LogLevel.Warning, "The egress guard let a request of tenant {Tenant} not out: {Reason}")]
     private static partial void EgressWasRefused(ILogger logger, TenantId tenant, EgressRefusal reason);
 

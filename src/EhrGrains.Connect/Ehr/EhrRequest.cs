@@ -7,7 +7,7 @@ namespace EhrGrains.Connect.Ehr;
 /// <summary>One request to an EHR's FHIR server, as the planner made it. Prints without the URL, which may hold PHI.</summary>
 public sealed record EhrRequest
 {
-    /// <summary>GET, or POST for a search with its parameters in the body.</summary>
+    /// <summary>GET, POST for a search with its parameters in the body or for a create, PUT for an update.</summary>
     public required HttpMethod Method { get; init; }
 
     /// <summary>The absolute URL; of the origin of the connection's base URL, or nothing is sent.</summary>
@@ -16,7 +16,7 @@ public sealed record EhrRequest
     /// <summary>The form of a POST; null for a GET.</summary>
     public IReadOnlyList<SearchParameter>? Form { get; init; }
 
-    /// <summary>A FHIR resource to POST, as UTF-8 JSON; in place of a form.</summary>
+    /// <summary>A FHIR resource to POST or PUT, as UTF-8 JSON; in place of a form.</summary>
     public ReadOnlyMemory<byte> Body { get; init; }
 
     /// <summary>The media type that is asked for.</summary>
@@ -28,7 +28,10 @@ public sealed record EhrRequest
     /// <summary>False for what must not be sent twice, since it begins something: it is not tried again by itself.</summary>
     public bool IsSafe { get; init; } = true;
 
-    /// <summary>What is done: <c>search</c>, <c>page</c>, <c>read</c> or a step of a bulk export. For metrics.</summary>
+    /// <summary>Whether it is a create or an update: 201 and 204 are success as well, and an answer needs no body (R4 http.html#create).</summary>
+    public bool IsWrite { get; init; }
+
+    /// <summary>What is done: <c>search</c>, <c>page</c>, <c>read</c>, <c>create</c>, <c>update</c> or a step of a bulk export. For metrics.</summary>
     public required string Op { get; init; }
 
     /// <summary>The resource type, for metrics.</summary>

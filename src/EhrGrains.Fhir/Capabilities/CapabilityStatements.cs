@@ -122,6 +122,16 @@ public static class CapabilityStatements
         WriteInteraction(json, "vread"u8);
         WriteInteraction(json, "history-instance"u8);
         WriteInteraction(json, "search-type"u8);
+        if (profile.Writes.Create.Contains(type))
+        {
+            WriteInteraction(json, "create"u8);
+        }
+
+        if (profile.Writes.Update.Contains(type))
+        {
+            WriteInteraction(json, "update"u8);
+        }
+
         json.WriteEndArray();
         json.WriteString("versioning"u8, "versioned"u8);
         if (!summary)

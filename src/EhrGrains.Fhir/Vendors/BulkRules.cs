@@ -85,6 +85,27 @@ public sealed record WriteRules
 
     /// <summary>Whether the vendor's sources contradict each other about writing: only a try at the site can tell.</summary>
     public bool Disputed { get; init; }
+
+    /// <summary>Elements that a resource to be written needs beyond R4, by type: names with dots, as <c>code.coding</c>.</summary>
+    public IReadOnlyDictionary<string, IReadOnlyList<string>> Required { get; init; } = new Dictionary<string, IReadOnlyList<string>>();
+
+    /// <summary>The category codes of which a resource to be written needs one, by type.</summary>
+    public IReadOnlyDictionary<string, IReadOnlyList<string>> Categories { get; init; } = new Dictionary<string, IReadOnlyList<string>>();
+
+    /// <summary>Elements that the EHR refuses wherever they stand.</summary>
+    public IReadOnlyList<string> Rejected { get; init; } = [];
+
+    /// <summary>The search parameters by which what was created is found again, by type, beside the patient; absent: the patient alone.</summary>
+    public IReadOnlyDictionary<string, IReadOnlyList<string>> FoundBy { get; init; } = new Dictionary<string, IReadOnlyList<string>>();
+
+    /// <summary>
+    /// Whether the EHR keeps a resource's identifiers. Then one that a search does not show with ours is not there, and may be sent again
+    /// after its outcome was lost; otherwise only a person can tell.
+    /// </summary>
+    public bool KeepsIdentifiers { get; init; }
+
+    /// <summary>Whether it knows <c>If-None-Exist</c> (R4 http.html#ccreate): what may have arrived can be sent again without harm.</summary>
+    public bool ConditionalCreate { get; init; }
 }
 
 /// <summary>What a vendor publishes about how much may be asked of it; a site's contract may say otherwise.</summary>

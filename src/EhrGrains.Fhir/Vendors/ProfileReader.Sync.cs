@@ -128,6 +128,8 @@ internal static partial class ProfileReader
         return bulk;
     }
 
+    private static readonly string[] FoundByParameters = ["category", "code", "date", "identifier"];
+
     private static WriteRules ReadWrites(YamlFields fields)
     {
         var writes = new WriteRules
@@ -138,9 +140,34 @@ internal static partial class ProfileReader
             Delete = fields.Texts("delete", ResourceTypes.All),
             IfMatch = fields.Flag("ifMatch"),
             Disputed = fields.Flag("disputed"),
+            Required = ReadLists(fields.Fields("required")),
+            Categories = ReadLists(fields.Fields("categories")),
+            Rejected = fields.Texts("rejected"),
+            FoundBy = ReadLists(fields.Fields("foundBy")),
+            KeepsIdentifiers = fields.Flag("keepsIdentifiers"),
+            ConditionalCreate = fields.Flag("conditionalCreate"),
         };
+        Check(writes.FoundBy.Values.All(parameters => parameters.All(FoundByParameters.Contains)), fields, "foundBy", $"has to name some of: {string.Join(", ", FoundByParameters)}");
         fields.Close();
         return writes;
+    }
+
+    private static Dictionary<string, IReadOnlyList<string>> ReadLists(YamlFields fields)
+    {
+        var lists = new Dictionary<string, IReadOnlyList<string>>(StringComparer.Ordinal);
+        foreach (var type in fields.Names.ToArray())
+        {
+            if (!ResourceTypes.All.Contains(type))
+            {
+                fields.Wrong(type, "is not a resource type of R4");
+                continue;
+            }
+
+            lists[type] = fields.Texts(type);
+        }
+
+        fields.Close();
+        return lists;
     }
 
     private static LimitRules ReadLimits(YamlFields fields)

@@ -28,7 +28,14 @@ internal static class Admission
 
         if (!Allows(caller, grant, type, interaction))
         {
-            var needed = $"system/{type}.{(interaction == Interactions.Search ? 's' : 'r')}";
+            var letter = interaction switch
+            {
+                Interactions.Search => 's',
+                Interactions.Create => 'c',
+                Interactions.Update => 'u',
+                _ => 'r',
+            };
+            var needed = $"system/{type}.{letter}";
             return QueryAnswer.Refuse(
                 403, "forbidden", "EHR-QRY-003", $"This needs the scope {needed}, in the access token and in the app's grant at the tenant.");
         }

@@ -14,6 +14,11 @@ internal sealed class EhrLine(EhrClient ehr, BudgetLeases budgets, TokenHand tok
     internal Task<EhrAnswer> SendAsync(TenantId tenant, ConnectionSpec connection, EhrRequest request, Lane lane, CancellationToken cancellationToken) =>
         ehr.SendAsync(tenant, connection, request, Access(tenant, lane), cancellationToken);
 
+    /// <summary>Sends a request of somebody who has a say in when it is written.</summary>
+    /// <exception cref="BudgetRefusedException">The wait for a permit is too long for the lane.</exception>
+    internal Task<EhrAnswer> SendAsync(TenantId tenant, ConnectionSpec connection, EhrRequest request, EhrAccess access, CancellationToken cancellationToken) =>
+        ehr.SendAsync(tenant, connection, request, access, cancellationToken);
+
     /// <summary>What requests of a lane need to be sent.</summary>
     internal EhrAccess Access(TenantId tenant, Lane lane) => new(
         ct => budgets.AcquireAsync(tenant, lane, ct),

@@ -9,6 +9,9 @@ internal static class Elements
     /// <summary>The day that all charts are written on; there is no wall clock in a chart.</summary>
     public static readonly DateTime Today = new(2026, 6, 1, 0, 0, 0, DateTimeKind.Unspecified);
 
+    /// <summary>A member that is a text; null: it is not there, or something else.</summary>
+    public static string? TextOf(JsonObject holder, string name) => holder[name] is JsonValue value && value.TryGetValue<string>(out var text) ? text : null;
+
     public static JsonObject Resource(string type, string id) => new() { ["resourceType"] = type, ["id"] = id };
 
     public static JsonObject Coding(string system, string code, string? display = null)

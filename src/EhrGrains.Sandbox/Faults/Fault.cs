@@ -75,6 +75,9 @@ internal enum FaultKind
     /// <summary>The connection is closed before an answer.</summary>
     Hangup,
 
+    /// <summary>The request is carried out, then the connection is closed without an answer.</summary>
+    AnswerLost,
+
     /// <summary>Content-Length says more than comes.</summary>
     WrongLength,
 

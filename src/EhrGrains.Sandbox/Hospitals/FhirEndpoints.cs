@@ -28,6 +28,8 @@ internal sealed class FhirEndpoints(Hospital hospital)
         routes.MapGet(fhir + "/{type}", SearchAsync);
         routes.MapPost(fhir + "/{type}/_search", SearchAsync);
         routes.MapGet(fhir + "/{type}/{id}", ReadAsync);
+        routes.MapPost(fhir + "/{type}", CreateAsync);
+        routes.MapPut(fhir + "/{type}/{id}", UpdateAsync);
         routes.MapPost(vendor.Facts.TokenPath, TokenAsync);
         new BulkEndpoints(hospital, this).Map(routes);
         if (vendor.Facts.OtherTenants is { } others)
@@ -74,6 +76,25 @@ internal sealed class FhirEndpoints(Hospital hospital)
         var type = Value(context, "type");
         return new(Admit(request, type, Rights.Read, out _) ?? Read(type, Value(context, "id"), faults));
     });
+
+    private Task CreateAsync(HttpContext context) => WriteAsync(
+        context, Operation.Create, Rights.Create, (type, request) => hospital.Writes.CreateAsync(type, request, context.RequestAborted));
+
+    private Task UpdateAsync(HttpContext context) => WriteAsync(
+        context, Operation.Update, Rights.Update, (type, request) => hospital.Writes.UpdateAsync(type, Value(context, "id"), request, context.RequestAborted));
+
+    private Task WriteAsync(HttpContext context, Operation operation, Rights wanted, Func<string, HttpRequest, Task<Answer>> writeAsync) =>
+        ServeAsync(context, operation, async (request, _) =>
+        {
+            var type = Value(context, "type");
+            var answer = Admit(request, type, wanted, out var _) ?? await writeAsync(type, request);
+            if (answer.Status is StatusCodes.Status200OK or StatusCodes.Status201Created)
+            {
+                hospital.Counters.ResourceWritten();
+            }
+
+            return answer;
+        });
 
     private Answer Read(string type, string id, FaultSet faults)
     {
@@ -176,6 +197,12 @@ internal sealed class FhirEndpoints(Hospital hospital)
 
             var answer = Misbehave(context, faults) ?? await answerAsync(context.Request, faults);
             status = answer.Status;
+            if (faults.Has(FaultKind.AnswerLost))
+            {
+                context.Abort();
+                return;
+            }
+
             foreach (var header in vendor.Facts.TraceHeaders)
             {
                 answer.With(header, context.TraceIdentifier);

@@ -10,6 +10,7 @@ using EhrGrains.Sandbox.Searching;
 using EhrGrains.Sandbox.Tokens;
 using EhrGrains.Sandbox.Traffic;
 using EhrGrains.Sandbox.Vendors;
+using EhrGrains.Sandbox.Writes;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 
 namespace EhrGrains.Sandbox.Hospitals;
@@ -102,6 +103,9 @@ internal sealed class Hospital : IAsyncDisposable
 
     public SearchAnswers Searches => services.Value.Searches;
 
+    /// <summary>Who takes what applications write.</summary>
+    public WriteDesk Writes => services.Value.Writes;
+
     public TokenEndpoint TokenEndpoint => services.Value.TokenEndpoint;
 
     public Discovery Discovery => services.Value.Discovery;
@@ -188,6 +192,7 @@ internal sealed class Hospital : IAsyncDisposable
         return new Services(
             charts,
             new Scribe(charts, Time),
+            new WriteDesk(Vendor, charts, Vendor.Dialect(options.Seed), FhirBase, Time),
             new ExportDesk(
                 Vendor, charts, Time, site.ExportPolls ?? 2,
                 site.ExportEverySeconds is { } seconds ? TimeSpan.FromSeconds(seconds) : Vendor.Bulk.Every),
@@ -229,5 +234,5 @@ internal sealed class Hospital : IAsyncDisposable
             : DateTime.SpecifyKind(Elements.Today, DateTimeKind.Utc);
 
     private sealed record Services(
-        ChartStore Charts, Scribe Scribe, ExportDesk Exports, SearchAnswers Searches, TokenEndpoint TokenEndpoint, Discovery Discovery);
+        ChartStore Charts, Scribe Scribe, WriteDesk Writes, ExportDesk Exports, SearchAnswers Searches, TokenEndpoint TokenEndpoint, Discovery Discovery);
 }

@@ -199,11 +199,14 @@ internal sealed class TokenEndpoint(
         return granted.Count == 0 ? null : new Grant([.. granted.Distinct()]);
     }
 
+    private Rights WritesOf(string type) =>
+        (vendor.Writes.Create.Contains(type) ? Rights.Create : Rights.None) | (vendor.Writes.Update.Contains(type) ? Rights.Update : Rights.None);
+
     private List<Scope> Registered(Client client)
     {
         if (client.Scopes is null)
         {
-            return [.. vendor.Searches.Types.Keys.Select(type => new Scope(type, Rights.Read | Rights.Search, VersionOne: false))];
+            return [.. vendor.Searches.Types.Keys.Select(type => new Scope(type, Rights.Read | Rights.Search | WritesOf(type), VersionOne: false))];
         }
 
         var scopes = new List<Scope>();

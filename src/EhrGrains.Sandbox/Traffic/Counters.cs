@@ -14,6 +14,12 @@ internal enum Operation
 
     /// <summary>A file of a bulk export.</summary>
     File,
+
+    /// <summary>A resource that an application creates.</summary>
+    Create,
+
+    /// <summary>A resource that an application updates.</summary>
+    Update,
 }
 
 /// <summary>What one hospital has seen since it was started or last reset. FHIR requests are searches, pages, reads and what is about exports.</summary>
@@ -28,6 +34,12 @@ internal sealed record CounterReading
     public required long Exports { get; init; }
 
     public required long Files { get; init; }
+
+    /// <summary>Requests to create or update a resource.</summary>
+    public required long Writes { get; init; }
+
+    /// <summary>Resources that such requests created or updated.</summary>
+    public required long Written { get; init; }
 
     /// <summary>Requests that brought a token to the object storage, which it is not for.</summary>
     public required long TokensStrayed { get; init; }
@@ -59,6 +71,7 @@ internal sealed class Counters(TimeProvider time)
     private readonly ArrivalWindow arrivals = new(time);
     private long tokensIssued;
     private long tokensStrayed;
+    private long written;
     private long throttled;
     private long unauthorized;
     private int inAnySecondMax;
@@ -98,6 +111,8 @@ internal sealed class Counters(TimeProvider time)
         }
     }
 
+    public void ResourceWritten() => Interlocked.Increment(ref written);
+
     public void TokenIssued() => Interlocked.Increment(ref tokensIssued);
 
     public void TokenStrayed() => Interlocked.Increment(ref tokensStrayed);
@@ -113,6 +128,8 @@ internal sealed class Counters(TimeProvider time)
                 Reads = requests[(int)Operation.Read],
                 Exports = requests[(int)Operation.Export],
                 Files = requests[(int)Operation.File],
+                Writes = requests[(int)Operation.Create] + requests[(int)Operation.Update],
+                Written = Interlocked.Read(ref written),
                 TokensStrayed = Interlocked.Read(ref tokensStrayed),
                 Discoveries = requests[(int)Operation.Discovery],
                 TokenRequests = requests[(int)Operation.Token],
@@ -133,6 +150,7 @@ internal sealed class Counters(TimeProvider time)
             Array.Clear(requests);
             Interlocked.Exchange(ref tokensIssued, 0);
             Interlocked.Exchange(ref tokensStrayed, 0);
+            Interlocked.Exchange(ref written, 0);
             throttled = unauthorized = 0;
             inAnySecondMax = 0;
             concurrentMax = concurrent;

@@ -2,6 +2,7 @@ using EhrGrains.Sandbox.Bulk;
 using EhrGrains.Sandbox.Charts;
 using EhrGrains.Sandbox.Feeds;
 using EhrGrains.Sandbox.Searching;
+using EhrGrains.Sandbox.Writes;
 
 namespace EhrGrains.Sandbox.Vendors;
 
@@ -103,6 +104,13 @@ internal sealed class EpicVendor : IVendor
         PartlyLicensed = "Condition",
     };
 
+    // Of what it can, the types that the charts have.
+    public WriteRules Writes { get; } = new()
+    {
+        Create = ["AllergyIntolerance", "Condition", "DocumentReference", "Observation", "Procedure", "ServiceRequest"],
+        Update = ["DiagnosticReport", "DocumentReference", "Observation", "Procedure", "ServiceRequest"],
+    };
+
     public IDialect Dialect(int seed) => new EpicDialect(seed);
 
     public Explanation Explain(Trouble trouble) => trouble switch
@@ -127,6 +135,7 @@ internal sealed class EpicVendor : IVendor
         Trouble.Merged => new(302, "information", "informational", "4107", "The resource was merged into another one."),
         Trouble.NoResults => new(200, "warning", "processing", "4101", "Resource request returns no results."),
         Trouble.Incomplete => new(200, "warning", "incomplete", "4119", "Additional data may be present for patient."),
+        Trouble.NotWritable or Trouble.BadContent or Trouble.Stale => Explanation.Plain(trouble),
         _ => new(400, "fatal", "invalid", "4100", "The request contains an invalid parameter."),
     };
 

@@ -2,6 +2,7 @@ using EhrGrains.Sandbox.Bulk;
 using EhrGrains.Sandbox.Charts;
 using EhrGrains.Sandbox.Feeds;
 using EhrGrains.Sandbox.Searching;
+using EhrGrains.Sandbox.Writes;
 
 namespace EhrGrains.Sandbox.Vendors;
 
@@ -15,6 +16,9 @@ internal interface IVendor
     SearchRules Searches { get; }
 
     BulkRules Bulk { get; }
+
+    /// <summary>What applications may write; as a rule nothing.</summary>
+    WriteRules Writes => new();
 
     /// <summary>How the site writes HL7 v2.</summary>
     FeedVoice Voice { get; }
@@ -170,6 +174,9 @@ internal enum Trouble
     Merged,
     NoResults,
     Incomplete,
+    NotWritable,
+    BadContent,
+    Stale,
 }
 
 /// <summary>How a vendor tells a trouble. <paramref name="Text"/> never repeats a parameter's value.</summary>
@@ -192,6 +199,9 @@ internal sealed record Explanation(int Status, string Severity, string Issue, st
         Trouble.TooLarge => new(413, "error", "too-long", null, "The result is too large."),
         Trouble.Confidential => new(403, "error", "suppressed", null, "The record is restricted."),
         Trouble.NoResults => new(200, "information", "informational", null, "Nothing was found."),
+        Trouble.NotWritable => new(405, "error", "not-supported", null, "The interaction is not supported for this resource type."),
+        Trouble.BadContent => new(422, "error", "invariant", null, "The resource is not accepted."),
+        Trouble.Stale => new(412, "error", "conflict", null, "The resource has another version."),
         Trouble.Incomplete => new(200, "warning", "incomplete", null, "Not all data could be read."),
         _ => new(400, "error", "value", null, "The parameter or its combination with others is not valid."),
     };

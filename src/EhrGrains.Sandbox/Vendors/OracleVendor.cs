@@ -2,6 +2,7 @@ using EhrGrains.Sandbox.Bulk;
 using EhrGrains.Sandbox.Charts;
 using EhrGrains.Sandbox.Feeds;
 using EhrGrains.Sandbox.Searching;
+using EhrGrains.Sandbox.Writes;
 
 namespace EhrGrains.Sandbox.Vendors;
 
@@ -97,6 +98,16 @@ internal sealed class OracleVendor : IVendor
         ObjectStorage = true,
     };
 
+    public WriteRules Writes { get; } = new()
+    {
+        Create = ["AllergyIntolerance", "Condition", "Coverage", "DiagnosticReport", "DocumentReference", "Encounter", "Immunization", "Observation", "Procedure"],
+        Update = ["AllergyIntolerance", "Condition", "DocumentReference", "Immunization", "Observation"],
+        VersionNeeded = true,
+        Stale = 409,
+        Rejected = ["modifierExtension", "implicitRules"],
+        Categories = ["vital-signs", "laboratory"],
+    };
+
     public IDialect Dialect(int seed) => new OracleDialect();
 
     public Explanation Explain(Trouble trouble) => trouble switch
@@ -114,6 +125,7 @@ internal sealed class OracleVendor : IVendor
         Trouble.ParameterUnknown => new(400, "error", "not-supported", null, "The parameter is not supported."),
         Trouble.Incomplete => new(200, "warning", "incomplete", null, "Not all data could be read."),
         Trouble.NoResults => new(200, "information", "informational", null, "Nothing was found."),
+        Trouble.NotWritable or Trouble.BadContent or Trouble.Stale => Explanation.Plain(trouble),
         _ => new(400, "error", "value", null, "The parameter or its combination with others is not valid."),
     };
 

@@ -101,7 +101,7 @@ internal sealed class Failures(RequestDelegate next, ILogger<Failures> log)
         401 => new("EHR-GTW-401", "", "Send a valid access token: Authorization: Bearer …, from the token endpoint named in .well-known/smart-configuration."),
         403 => new("EHR-GTW-403", "", "The access token's app or scopes do not allow this."),
         404 => new("EHR-GTW-404", "", "There is nothing at this URL. FHIR is at /fhir/{tenant}/{type}, for example /fhir/st-mary/Patient."),
-        405 => new("EHR-GTW-405", "", "The method is not allowed here: GET searches and reads, POST searches at {type}/_search."),
+        405 => new("EHR-GTW-405", "", "The method is not allowed here: GET searches and reads, POST searches at {type}/_search and creates at {type}, PUT updates."),
         408 => new("EHR-GTW-408", "", "The request did not arrive in time."),
         413 => new("EHR-GTW-413", "", "The request body is too large."),
         415 => new("EHR-GTW-415", "", "The request body must be application/x-www-form-urlencoded for _search, application/json elsewhere."),

@@ -118,10 +118,33 @@ internal static class FhirRequests
 
     /// <summary><c>Prefer: handling=strict</c> (FHIR R4 http.html#handling, RFC 7240); lenient otherwise.</summary>
     internal static SearchHandling HandlingOf(HttpRequest request) =>
-        request.Headers.GetCommaSeparatedValues("Prefer").SelectMany(value => value.Split(';'))
-            .Any(preference => preference.Trim().Replace("\"", "", StringComparison.Ordinal).Equals("handling=strict", StringComparison.OrdinalIgnoreCase))
+        PreferencesOf(request).Any(preference => preference.Equals("handling=strict", StringComparison.OrdinalIgnoreCase))
             ? SearchHandling.Strict
             : SearchHandling.Lenient;
+
+    /// <summary>A FHIR resource as the body.</summary>
+    /// <exception cref="BadHttpRequestException">It is something else, or too long.</exception>
+    internal static async Task<byte[]> ReadResourceAsync(HttpRequest request, int bytesMax, CancellationToken cancellationToken)
+    {
+        if (request.ContentType?.Split(';')[0].Trim() is not ("application/fhir+json" or "application/json"))
+        {
+            throw new BadHttpRequestException("Not FHIR JSON.", StatusCodes.Status415UnsupportedMediaType);
+        }
+
+        if (request.ContentLength > bytesMax)
+        {
+            throw new BadHttpRequestException("Too long.", StatusCodes.Status413PayloadTooLarge);
+        }
+
+        var buffer = new byte[(int)(request.ContentLength ?? bytesMax) + 1];
+        var length = await request.Body.ReadAtLeastAsync(buffer, buffer.Length, throwOnEndOfStream: false, cancellationToken);
+        return length <= bytesMax ? buffer[..length] : throw new BadHttpRequestException("Too long.", StatusCodes.Status413PayloadTooLarge);
+    }
+
+    /// <summary>The preferences of a request (RFC 7240): <c>return=minimal</c> and so on, without quotes.</summary>
+    internal static IEnumerable<string> PreferencesOf(HttpRequest request) =>
+        request.Headers.GetCommaSeparatedValues("Prefer").SelectMany(value => value.Split(';'))
+            .Select(preference => preference.Trim().Replace("\"", "", StringComparison.Ordinal));
 
     private static void Add(string? text, List<SearchParameter> parameters, ref string? cursor)
     {

@@ -44,6 +44,12 @@ internal static class FhirResponses
     internal static async Task WriteBodyAsync(HttpContext context, params ReadOnlyMemory<byte>[] json)
     {
         var response = context.Response;
+        if (json.Sum(part => part.Length) == 0)
+        {
+            response.ContentLength = 0;
+            return;
+        }
+
         response.ContentType = Json;
         if (FhirNegotiation.FormatOf(context.Request) == FhirFormat.Xml)
         {

@@ -21,7 +21,7 @@ internal static class SubscriptionEndpoints
             await WriteAsync(context, StatusCodes.Status200OK, (await Of(grains, tenant).ReadAsync(id, context.RequestAborted)).Body));
         fhir.MapPut(Path + "/{id}", async (HttpContext context, string tenant, string id, IGrainFactory grains, SiloOptions options) =>
         {
-            var body = await ReadAsync(context);
+            var body = await FhirRequests.ReadResourceAsync(context.Request, BodyBytesMax, context.RequestAborted);
             var changed = await Of(grains, tenant).UpdateAsync(id, body, Base(context, options, tenant), context.RequestAborted);
             await WriteAsync(context, StatusCodes.Status200OK, changed.Body);
         });
@@ -36,23 +36,11 @@ internal static class SubscriptionEndpoints
 
     private static async Task CreateAsync(HttpContext context, string tenant, IGrainFactory grains, SiloOptions options)
     {
-        var body = await ReadAsync(context);
+        var body = await FhirRequests.ReadResourceAsync(context.Request, BodyBytesMax, context.RequestAborted);
         var gatewayBase = Base(context, options, tenant);
         var made = await Of(grains, tenant).CreateAsync(body, gatewayBase, context.RequestAborted);
         context.Response.Headers.Location = $"{gatewayBase}/Subscription/{made.Id}";
         await WriteAsync(context, StatusCodes.Status201Created, made.Body);
-    }
-
-    private static async Task<byte[]> ReadAsync(HttpContext context)
-    {
-        if (context.Request.ContentType?.Split(';')[0].Trim() is not ("application/fhir+json" or "application/json"))
-        {
-            throw new BadHttpRequestException("Not FHIR JSON.", StatusCodes.Status415UnsupportedMediaType);
-        }
-
-        var buffer = new byte[BodyBytesMax + 1];
-        var length = await context.Request.Body.ReadAtLeastAsync(buffer, buffer.Length, throwOnEndOfStream: false, context.RequestAborted);
-        return length <= BodyBytesMax ? buffer[..length] : throw new BadHttpRequestException("Too long.", StatusCodes.Status413PayloadTooLarge);
     }
 
     private static Task WriteAsync(HttpContext context, int status, byte[] json)

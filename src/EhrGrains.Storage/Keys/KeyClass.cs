@@ -29,4 +29,7 @@ public enum KeyClass
 
     /// <summary>Where the copies of patients have got to, and what is known of them.</summary>
     Sync = 9,
+
+    /// <summary>What is written back to EHRs, and what came of it.</summary>
+    Write = 10,
 }

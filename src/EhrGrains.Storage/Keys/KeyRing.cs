@@ -198,6 +198,7 @@ public sealed class KeyRing : IDisposable
         KeyClass.Identity => "ehrgrains/data/7",
         KeyClass.Record => "ehrgrains/data/8",
         KeyClass.Sync => "ehrgrains/data/9",
+        KeyClass.Write => "ehrgrains/data/10",
         _ => throw new ArgumentOutOfRangeException(nameof(keyClass)),
     };
 

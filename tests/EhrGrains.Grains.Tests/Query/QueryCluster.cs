@@ -37,6 +37,9 @@ public sealed class QueryCluster : IAsyncLifetime
     /// <summary>Settings beside the usual ones; to be given before it starts.</summary>
     public IReadOnlyDictionary<string, string?> Settings { get; init; } = new Dictionary<string, string?>();
 
+    /// <summary>Services in place of the usual ones; to be given before it starts.</summary>
+    public Action<IServiceCollection> Services { get; init; } = static _ => { };
+
     public InProcessTestCluster Cluster => cluster!;
 
     public string DatabaseFile => directory.File("ehrgrains.db");
@@ -76,6 +79,7 @@ public sealed class QueryCluster : IAsyncLifetime
             host.Services.AddSingleton(TimeProvider.System);
             host.Services.AddEhrGrainsTables();
             host.Services.AddEhrGrainsConnect();
+            Services(host.Services);
         });
         builder.ConfigureSilo((_, silo) =>
         {

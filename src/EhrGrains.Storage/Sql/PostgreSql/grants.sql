@@ -22,6 +22,8 @@ BEGIN
     GRANT SELECT, INSERT, UPDATE, DELETE ON sync_tenants, sync_patients, sync_cursors TO ehrgrains_app;
     GRANT SELECT, INSERT, DELETE ON sync_seen TO ehrgrains_app;
     GRANT SELECT, INSERT, UPDATE, DELETE ON cohorts, cohort_members, bulk_files TO ehrgrains_app;
+    GRANT SELECT, INSERT, UPDATE ON write_heads TO ehrgrains_app;
+    GRANT SELECT, INSERT, UPDATE, DELETE ON writes TO ehrgrains_app;
     GRANT SELECT, INSERT, UPDATE (resends) ON journal_entry TO ehrgrains_app;
     GRANT EXECUTE ON FUNCTION journal_add_segment(bigint), journal_drop_segment(bigint) TO ehrgrains_app;
   END IF;
