@@ -1,6 +1,4 @@
-using EhrGrains.Contracts;
 using EhrGrains.Contracts.Writes;
-using Orleans.TestingHost;
 
 namespace EhrGrains.Grains.Tests.Writes;
 
