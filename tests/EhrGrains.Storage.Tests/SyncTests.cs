@@ -122,6 +122,9 @@ public abstract class SyncTests(DatabaseFixture fixture)
         var totals = (await reports.TotalsAsync(tenant, Ct)).Single();
         (totals.Type, totals.Patients, totals.Counts.Fetched).ShouldBe(("Observation", 1, 5));
         (await reports.IncompleteAsync(tenant, 10, Ct)).ShouldBe([Berta]);
+        (await reports.CopiedAsync(tenant, 10, Ct)).ShouldBeEmpty("a copy is in a record");
+        await SettleAsync(table, tenant, Anna, after => after with { Record = Berta });
+        (await reports.CopiedAsync(tenant, 10, Ct)).ShouldBe([(Anna, Berta)]);
     }
 
     private async Task<(SyncTable Table, RecordWriter Writer, RecordStore Store, TenantId Tenant)> OpenAsync(string tenant)

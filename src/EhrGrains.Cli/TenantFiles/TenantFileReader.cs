@@ -23,20 +23,10 @@ internal static class TenantFileReader
         var lines = new Dictionary<string, int>(StringComparer.Ordinal);
         var problems = new List<FileProblem>();
         TenantSpec? spec = null;
-        if (CheckSyntax(name, text, problems))
+        if (CheckSyntax(name, text, problems) && Load(name, text, problems) is { } node)
         {
-            var yaml = new YamlStream();
-            try
-            {
-                yaml.Load(new StringReader(text));
-                var root = new YamlSection(name, yaml.Documents[0].RootNode, lines, problems);
-                spec = root.IsMapping ? Bind(root) : null;
-            }
-            catch (YamlException e)
-            {
-                // A key that stands twice in one mapping is only seen when the nodes are put together.
-                problems.Add(Unreadable(name, e));
-            }
+            var root = new YamlSection(name, node, lines, problems);
+            spec = root.IsMapping ? Bind(root) : null;
         }
 
         var file = new TenantFile(name, spec, lines, []);
@@ -64,12 +54,33 @@ internal static class TenantFileReader
         }
     }
 
-    // One pass over the events, before any node is made: what YAML can do and a tenant file must not.
-    private static bool CheckSyntax(string name, string text, List<FileProblem> problems)
+    private static YamlNode? Load(string name, string text, List<FileProblem> problems)
     {
         try
         {
-            var parser = new Parser(new StringReader(text));
+            var yaml = new YamlStream();
+            yaml.Load(new StringReader(text));
+            return yaml.Documents[0].RootNode;
+        }
+        catch (YamlException e)
+        {
+            // A key that stands twice in one mapping is only seen when the nodes are put together.
+            problems.Add(Unreadable(name, e));
+        }
+        catch (ArgumentException)
+        {
+            problems.Add(NotYaml(name, 1));
+        }
+
+        return null;
+    }
+
+    // One pass over the events, before any node is made: what YAML can do and a tenant file must not.
+    private static bool CheckSyntax(string name, string text, List<FileProblem> problems)
+    {
+        var parser = new Parser(new StringReader(text));
+        try
+        {
             var depth = 0;
             var documents = 0;
             while (parser.MoveNext())
@@ -104,6 +115,10 @@ internal static class TenantFileReader
         catch (YamlException e)
         {
             problems.Add(Unreadable(name, e));
+        }
+        catch (InvalidOperationException)
+        {
+            problems.Add(NotYaml(name, (int?)parser.Current?.End.Line ?? 1));
         }
 
         return problems.Count == 0;
@@ -156,6 +171,10 @@ internal static class TenantFileReader
 
     private static FileProblem At(string name, ParsingEvent step, string code, string message) =>
         new(name, (int)step.Start.Line, new Problem(code, "", message));
+
+    // YamlDotNet throws other exceptions than its own on some texts that are no YAML, a bracket that is not closed among them.
+    private static FileProblem NotYaml(string name, int line) =>
+        new(name, line, new Problem("EHR-CLI-020", "", "This is not YAML as it should be, here or below; look for a bracket that is not closed."));
 
     private static FileProblem Unreadable(string name, YamlException e) =>
         new(name, (int)e.Start.Line, new Problem("EHR-CLI-020", "", $"This is not YAML as it should be (column {e.Start.Column}): {e.Message}"));

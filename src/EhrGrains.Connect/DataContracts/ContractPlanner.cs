@@ -45,6 +45,11 @@ public static class ContractPlanner
                 {
                     findings.Add(new("EHR-DCT-010", need.IsMust, feature.Name, query.Search, $"{query.Why} A copy does not answer it either."));
                 }
+                else if (query.Way == QueryWay.Copy && !search.IsOfPatient)
+                {
+                    findings.Add(new(
+                        "EHR-DCT-014", false, feature.Name, query.Search, $"{query.Why} Only a copy answers this, and it knows the patients on a roster and nobody else."));
+                }
                 else if (query.Way == QueryWay.Copy && tenant.Sync.Types is { Length: > 0 } copied && !copied.Contains(need.Type))
                 {
                     findings.Add(new(

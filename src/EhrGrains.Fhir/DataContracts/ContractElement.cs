@@ -106,11 +106,14 @@ public sealed class ContractElement
     // By extension, or by a code that says so in place of a real one (US Core 6.1.0 "Missing Data").
     private static bool SaysAbsent(JsonElement value) =>
         value.ValueKind == JsonValueKind.Object
-        && (Has(value, "extension", static e => e.TryGetProperty("url", out var url) && url.ValueEquals(AbsentReason))
+        && (Has(value, "extension", static e => Is(e, "url", AbsentReason))
             || Has(value, "coding", IsAbsentCode)
             || IsAbsentCode(value));
 
-    private static bool IsAbsentCode(JsonElement coding) => coding.TryGetProperty("system", out var system) && system.ValueEquals(AbsentReasonCodes);
+    private static bool IsAbsentCode(JsonElement coding) => Is(coding, "system", AbsentReasonCodes);
+
+    private static bool Is(JsonElement element, string member, string text) =>
+        element.TryGetProperty(member, out var value) && value.ValueKind == JsonValueKind.String && value.ValueEquals(text);
 
     private static bool Has(JsonElement value, string list, Func<JsonElement, bool> wanted) =>
         value.TryGetProperty(list, out var items) && items.ValueKind == JsonValueKind.Array

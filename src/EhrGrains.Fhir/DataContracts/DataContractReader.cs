@@ -47,9 +47,10 @@ public static class DataContractReader
             throw Unreadable($"The contract is longer than {TextMax} characters.");
         }
 
+        var parser = new Parser(new StringReader(text));
         try
         {
-            CheckShape(new Parser(new StringReader(text)));
+            CheckShape(parser);
             var stream = new YamlStream();
             stream.Load(new StringReader(text));
             return stream.Documents.Count == 1 ? stream.Documents[0].RootNode : throw Unreadable("The contract has to be one YAML document.");
@@ -57,6 +58,11 @@ public static class DataContractReader
         catch (YamlException e)
         {
             throw Unreadable($"This is not YAML as it should be: line {e.Start.Line}, column {e.Start.Column}.");
+        }
+        catch (Exception e) when (e is InvalidOperationException or ArgumentException)
+        {
+            // YamlDotNet throws these on some texts that are no YAML, a bracket that is not closed among them; what it read last was before it.
+            throw Unreadable($"This is not YAML as it should be, after line {parser.Current?.End.Line ?? 1}: look for a bracket that is not closed.");
         }
     }
 

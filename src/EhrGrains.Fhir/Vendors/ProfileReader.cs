@@ -37,6 +37,11 @@ internal static partial class ProfileReader
         {
             throw new ProblemException(ProblemKind.Invalid, "EHR-VEN-002", fileName, $"The file is not YAML: line {e.Start.Line}, column {e.Start.Column}.");
         }
+        catch (Exception e) when (e is InvalidOperationException or ArgumentException)
+        {
+            // YamlDotNet throws these on some texts that are no YAML, a bracket that is not closed among them.
+            throw new ProblemException(ProblemKind.Invalid, "EHR-VEN-002", fileName, "The file is not YAML; look for a bracket that is not closed.");
+        }
     }
 
     private static VendorProfile Read(string fileName, YamlFields fields)

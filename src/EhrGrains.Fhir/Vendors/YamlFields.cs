@@ -135,7 +135,8 @@ internal sealed class YamlFields
             return [];
         }
 
-        return texts;
+        // What is empty has been noted, and is nothing that is allowed.
+        return [.. texts.Where(allowed.Contains)];
     }
 
     internal IReadOnlyList<IReadOnlyList<string>> ListsOfTexts(string name)

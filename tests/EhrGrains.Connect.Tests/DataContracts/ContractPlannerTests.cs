@@ -39,6 +39,16 @@ public sealed class ContractPlannerTests
         ContractPlanner.Plan(Contract("Immunization: { searches: [vaccine-code] }"), without, Epic).Findings.ShouldHaveSingleItem().Code.ShouldBe("EHR-DCT-011");
     }
 
+    [Fact]
+    public void A_copy_does_not_find_people_who_are_not_copied()
+    {
+        var check = Plan(VendorProfiles.Find("meditech")!, "Patient: { searches: [\"family&given&birthdate\"] }");
+
+        check.Queries.ShouldHaveSingleItem().Way.ShouldBe(QueryWay.Copy);
+        check.Findings.ShouldHaveSingleItem().ShouldSatisfyAllConditions(
+            finding => finding.Code.ShouldBe("EHR-DCT-014"), finding => finding.IsUnmet.ShouldBeFalse());
+    }
+
     [Theory]
     [InlineData("Slot: {}", true)]
     [InlineData("Slot: { need: should }", false)]

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using CsCheck;
 using EhrGrains.Fhir.DataContracts;
 
 namespace EhrGrains.Fhir.Tests.DataContracts;
@@ -36,5 +37,28 @@ public sealed class ContractElementTests
         problem.ShouldBeEmpty();
         using var document = JsonDocument.Parse(resource);
         element!.In(document.RootElement).ShouldBe(presence);
+    }
+
+    [Fact]
+    public void What_is_no_FHIR_is_absent_and_never_a_failure()
+    {
+        var name = Gen.OneOf("value", "valueQuantity", "_valueQuantity", "code", "coding", "system", "extension", "url", "dataAbsentReason");
+        var json = Gen.Recursive<string>((depth, inner) => depth > 3
+            ? Gen.OneOf("1", "null", "true", "\"http://loinc.org\"", "{}", "[]")
+            : Gen.OneOf(
+                inner.Array[0, 3].Select(items => $"[{string.Join(',', items)}]"),
+                Gen.Select(name, inner).Array[0, 4].Select(members => $"{{{string.Join(',', members.DistinctBy(m => m.Item1).Select(m => $"\"{m.Item1}\":{m.Item2}"))}}}")));
+        ContractElement[] elements =
+        [
+            .. new[] { "value", "value.unit", "code where system=loinc" }.Select(text => ContractElementReader.Read("Observation", text, true, null, out _)!),
+        ];
+        json.Sample(text =>
+        {
+            using var document = JsonDocument.Parse(text);
+            if (Array.Exists(elements, element => element.In(document.RootElement) == ElementPresence.Present))
+            {
+                (text.Contains("\"valueQuantity\"", StringComparison.Ordinal) || text.Contains("\"http://loinc.org\"", StringComparison.Ordinal)).ShouldBeTrue();
+            }
+        });
     }
 }

@@ -1,3 +1,4 @@
+using CsCheck;
 using EhrGrains.Contracts;
 using EhrGrains.Contracts.Scopes;
 using EhrGrains.Fhir.DataContracts;
@@ -104,8 +105,27 @@ public sealed class DataContractReaderTests
     [InlineData("[[[[[[[[[[[[[[1]]]]]]]]]]]]]]", "deeper")]
     [InlineData("a: 1\n---\nb: 2", "one YAML document")]
     [InlineData("just a text", "mapping")]
+    [InlineData("contract: [a\natLeast: 1", "not closed")]
     public void What_is_no_contract_at_all_is_refused(string text, string why) =>
         Should.Throw<ProblemException>(() => DataContractReader.Read(text)).Message.ShouldContain(why);
+
+    [Fact]
+    public void Whatever_becomes_of_a_contract_it_is_read_or_refused_in_sentences()
+    {
+        var cuts = Gen.Select(Gen.Int[0, Small.Length - 1], Gen.Int[0, 40], Gen.OneOf("", ":", "- ", "[", "}", "\n", "  ", "~", "\"", "must: ", "where ", "= and ", "é", "\t"));
+        cuts.Array[1, 4].Sample(edits =>
+        {
+            var text = edits.Aggregate(Small, (all, edit) => all[..Math.Min(edit.Item1, all.Length)] + edit.Item3 + all[Math.Min(edit.Item1 + edit.Item2, all.Length)..]);
+            try
+            {
+                DataContractReader.Read(text).Needs.SelectMany(need => need.Resource.Elements).ShouldAllBe(element => element.Text.Length > 0);
+            }
+            catch (ProblemException e)
+            {
+                e.Problems.ShouldAllBe(problem => problem.Code.StartsWith("EHR-DCT-00", StringComparison.Ordinal) && problem.Message.EndsWith('.'));
+            }
+        });
+    }
 
     [Fact]
     public void The_contract_of_the_repository_is_one()
