@@ -30,11 +30,18 @@ internal static class BulkCommand
     private static Verb Status()
     {
         var (tenant, cohort) = (Parameters.Tenant(), Parameters.Cohort());
-        return new Verb("status", "Shows how the last export stands and what it brought, by type. Ends with 3 when it was not complete.") { tenant, cohort }.Answers(
-            async run => await (await run.ConnectAsync()).Cohort(run.Get(tenant), run.Get(cohort)).BulkStatusAsync(run.Stopping)
-                ?? throw new ProblemException(ProblemKind.NotFound, "EHR-CLI-098", "cohort", "Nothing of the cohort was exported yet: «bulk start» does."),
+        var wait = Parameters.Wait("Waits until the export is over, and shows how far it is.");
+        return new Verb("status", "Shows how the last export stands and what it brought, by type. Ends with 3 when it was not complete.") { tenant, cohort, wait }.Answers(
+            async run =>
+            {
+                var grain = (await run.ConnectAsync()).Cohort(run.Get(tenant), run.Get(cohort));
+                async Task<BulkStatus> LookAsync() => await grain.BulkStatusAsync(run.Stopping)
+                    ?? throw new ProblemException(ProblemKind.NotFound, "EHR-CLI-098", "cohort", "Nothing of the cohort was exported yet: «bulk start» does.");
+                return run.Get(wait) ? await run.Output.WaitAsync(LookAsync, Progress, status => status.EndedAt is not null, run.Stopping) : await LookAsync();
+            },
             Show,
-            status => status.State is BulkState.Incomplete or BulkState.Failed ? ExitCode.CheckFailed : ExitCode.Ok);
+            status => status.State is BulkState.Incomplete or BulkState.Failed ? ExitCode.CheckFailed : ExitCode.Ok,
+            wait);
     }
 
     private static Verb Cancel()
@@ -43,6 +50,13 @@ internal static class BulkCommand
         return new Verb("cancel", "Ends the export that is under way, here and at the EHR. What it has brought stays.") { tenant, cohort }.Answers(
             async run => await (await run.ConnectAsync()).Cohort(run.Get(tenant), run.Get(cohort)).CancelBulkAsync(run.Stopping), Show);
     }
+
+    private static (double Share, string Text) Progress(BulkStatus bulk) => bulk switch
+    {
+        { EndedAt: not null } => (1, Words.Of(bulk.State)),
+        { Files: > 0 } => ((double)bulk.FilesRead / bulk.Files, $"{Words.Of(bulk.State)}: {bulk.FilesRead} of {bulk.Files} files, {bulk.Types.Sum(type => type.Fetched)} resources"),
+        _ => ((bulk.Percent ?? 0) / 100.0, $"{Words.Of(bulk.State)} at the EHR"),
+    };
 
     private static IRenderable Show(BulkStatus bulk) => new Rows(
         Tables.Facts(

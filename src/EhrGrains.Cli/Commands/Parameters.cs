@@ -114,6 +114,8 @@ internal static class Parameters
         DefaultValueFactory = _ => "by command line",
     };
 
+    internal static Option<bool> Wait(string description) => new("--wait") { Description = description + " Has no limit in time unless --timeout is given." };
+
     internal static Option<string> Text(string name, string helpName, string description, bool isRequired = false) =>
         new(name) { Description = description, HelpName = helpName, Required = isRequired };
 

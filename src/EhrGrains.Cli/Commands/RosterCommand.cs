@@ -57,9 +57,10 @@ internal static class RosterCommand
         var (tenant, cohort) = (Parameters.Tenant(), Parameters.Cohort());
         var file = new Argument<FileInfo>("FILE") { Description = "CSV with the columns id, identifier and system, or a JSON array of objects with these names." };
         var check = new Option<bool>("--check") { Description = "Only check the file." };
+        var wait = Parameters.Wait("Waits until all of the cohort are looked up, and shows how far that is.");
         return new Verb("import", "Adds patients by the EHR's id or by an identifier such as an MRN; they are looked up and enrolled. Errors are named by line.")
         {
-            tenant, cohort, file, check,
+            tenant, cohort, file, check, wait,
         }.Answers(
             async run =>
             {
@@ -73,9 +74,21 @@ internal static class RosterCommand
                     (added, known) = (added + receipt.Added, known + receipt.Known);
                 }
 
+                if (run.Get(wait) && !run.Get(check))
+                {
+                    await run.Output.WaitAsync(() => grain.DescribeAsync(run.Stopping), Progress, found => !found.Members.ContainsKey(MemberState.Waiting), run.Stopping);
+                }
+
                 return new RosterReceipt(added, known);
             },
-            receipt => Tables.Facts(("added", receipt.Added), ("known", receipt.Known)));
+            receipt => Tables.Facts(("added", receipt.Added), ("known", receipt.Known)),
+            wait: wait);
+    }
+
+    private static (double Share, string Text) Progress(CohortDescription cohort)
+    {
+        var (all, waiting) = (cohort.Members.Values.Sum(), cohort.Members.GetValueOrDefault(MemberState.Waiting));
+        return (all == 0 ? 1 : (double)(all - waiting) / all, $"{all - waiting} of {all} patients looked up");
     }
 
     // All that is wrong with the whole file is said before any of it is imported.

@@ -95,12 +95,27 @@ internal static class SyncCommand
     private static Verb Eta()
     {
         var tenant = Parameters.Tenant();
-        return new Verb("eta", "Says how long it takes until every patient has a copy, at the rate of the last ten minutes.") { tenant }.Answers(
-            async run => await (await run.ConnectAsync()).Sync(run.Get(tenant)).StatusAsync(run.Stopping),
+        var wait = Parameters.Wait("Waits until no patient waits for its first copy, and shows how far that is.");
+        return new Verb("eta", "Says how long it takes until every patient has a copy, at the rate of the last ten minutes.") { tenant, wait }.Answers(
+            async run =>
+            {
+                var sync = (await run.ConnectAsync()).Sync(run.Get(tenant));
+                return run.Get(wait)
+                    ? await run.Output.WaitAsync(() => sync.StatusAsync(run.Stopping), Progress, status => status.Waiting == 0, run.Stopping)
+                    : await sync.StatusAsync(run.Stopping);
+            },
             status => new Text(
                 status.Waiting == 0 ? $"None of {status.Patients} patients waits for its first copy."
                 : status.TimeLeft is { } left ? $"{Span(left)} for {status.Waiting} of {status.Patients} patients, at {status.PatientsPerMinute:0.#} a minute."
-                : $"Not known yet: {status.Waiting} of {status.Patients} patients wait for their first copy."));
+                : $"Not known yet: {status.Waiting} of {status.Patients} patients wait for their first copy."),
+            wait: wait);
+    }
+
+    private static (double Share, string Text) Progress(TenantSyncStatus status)
+    {
+        var copied = status.Patients - status.Waiting;
+        var left = status.TimeLeft is { } time && status.Waiting > 0 ? $", {Span(time)} left" : "";
+        return (status.Patients == 0 ? 1 : (double)copied / status.Patients, $"{copied} of {status.Patients} patients{left}");
     }
 
     private static Verb Report()

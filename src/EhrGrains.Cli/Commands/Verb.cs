@@ -16,15 +16,25 @@ internal sealed class Verb(string name, string description) : Command(name, desc
     /// <summary>Whether there is a result a line, rather than one.</summary>
     internal bool IsStream { get; private set; }
 
-    internal Verb Answers<T>(Func<Invocation, Task<T>> run, Func<T, IRenderable> show, Func<T, ExitCode>? exit = null)
+    /// <summary>Prints what comes of it.</summary>
+    /// <param name="run">Does it.</param>
+    /// <param name="show">What people see.</param>
+    /// <param name="exit">How the command ends; 0 where nothing is said.</param>
+    /// <param name="wait">An option that makes it wait for something long: then it has no limit in time unless one is given.</param>
+    internal Verb Answers<T>(Func<Invocation, Task<T>> run, Func<T, IRenderable> show, Func<T, ExitCode>? exit = null, Option<bool>? wait = null)
     {
         Result = typeof(T);
-        return Runs(async invocation =>
-        {
-            var result = await run(invocation);
-            invocation.Output.Write(result, show);
-            return exit?.Invoke(result) ?? ExitCode.Ok;
-        });
+        SetAction((arguments, cancellationToken) => Invocation.RunAsync(
+            arguments,
+            async invocation =>
+            {
+                var result = await run(invocation);
+                invocation.Output.Write(result, show);
+                return exit?.Invoke(result) ?? ExitCode.Ok;
+            },
+            cancellationToken,
+            isLimited: wait is null || !arguments.GetValue(wait)));
+        return this;
     }
 
     /// <summary>Prints a line for each <typeparamref name="T"/> as it comes; see <see cref="Output.WriteLine{T}"/>.</summary>

@@ -25,6 +25,8 @@ internal sealed class Output(OutputFormat format, bool isQuiet, TextWriter resul
     /// <summary>Wide enough that no cell is wrapped when no one looks at it in a terminal.</summary>
     private const int PipeWidth = 10_000;
 
+    private static readonly TimeSpan LookPeriod = TimeSpan.FromSeconds(1);
+
     internal static readonly JsonSerializerOptions Json = new(JsonSerializerDefaults.Web)
     {
         WriteIndented = true,
@@ -84,6 +86,52 @@ internal sealed class Output(OutputFormat format, bool isQuiet, TextWriter resul
         foreach (var problem in refusal.Problems)
         {
             diagnostics.WriteLine($"error: {(problem.Path.Length > 0 ? problem.Path + ": " : "")}{problem.Message} [{problem.Code}]");
+        }
+    }
+
+    /// <summary>
+    /// Looks again and again until something is over, and shows meanwhile how far it is: a bar where somebody looks, a line whenever
+    /// there is something new where a file does.
+    /// </summary>
+    /// <param name="look">How it stands.</param>
+    /// <param name="progress">How far that is, 0 to 1, and in words.</param>
+    /// <param name="isOver">Whether it is over.</param>
+    /// <param name="cancellationToken">Ends the waiting, not what is waited for.</param>
+    internal async Task<T> WaitAsync<T>(Func<Task<T>> look, Func<T, (double Share, string Text)> progress, Func<T, bool> isOver, CancellationToken cancellationToken)
+    {
+        var said = "";
+        var bar = new Progress(AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(diagnostics) })) { AutoClear = true };
+        return isQuiet || System.Console.IsErrorRedirected
+            ? await WaitAsync(SayOnce)
+            : await bar.Columns(new TaskDescriptionColumn { Alignment = Justify.Left }, new ProgressBarColumn(), new PercentageColumn(), new ElapsedTimeColumn()).StartAsync(context =>
+            {
+                var task = context.AddTask("", maxValue: 1);
+                return WaitAsync(text => task.Description = Markup.Escape(text), share => task.Value = share);
+            });
+
+        void SayOnce(string text)
+        {
+            if (text != said)
+            {
+                Note(said = text);
+            }
+        }
+
+        async Task<T> WaitAsync(Action<string> say, Action<double>? show = null)
+        {
+            while (true)
+            {
+                var found = await look();
+                var (share, text) = progress(found);
+                show?.Invoke(share);
+                say(text);
+                if (isOver(found))
+                {
+                    return found;
+                }
+
+                await Task.Delay(LookPeriod, TimeProvider.System, cancellationToken);
+            }
         }
     }
 
