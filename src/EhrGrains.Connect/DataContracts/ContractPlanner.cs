@@ -15,6 +15,7 @@ namespace EhrGrains.Connect.DataContracts;
 public static class ContractPlanner
 {
     private const string Patient = "{patient}";
+    private const string NoGateway = "https://gateway.invalid/fhir";
 
     /// <summary>Plans a contract for a vendor's EHR as its profile describes it.</summary>
     public static ContractCheck Plan(DataContract contract, VendorProfile profile)
@@ -48,12 +49,14 @@ public static class ContractPlanner
                 else if (query.Way == QueryWay.Copy && !search.IsOfPatient)
                 {
                     findings.Add(new(
-                        "EHR-DCT-014", false, feature.Name, query.Search, $"{query.Why} Only a copy answers this, and it knows the patients on a roster and nobody else."));
+                        "EHR-DCT-014", false, feature.Name, query.Search,
+                        $"{query.Why} Only a copy answers this, and it knows the patients on a roster and nobody else."));
                 }
                 else if (query.Way == QueryWay.Copy && tenant.Sync.Types is { Length: > 0 } copied && !copied.Contains(need.Type))
                 {
                     findings.Add(new(
-                        "EHR-DCT-011", need.IsMust, feature.Name, query.Search, $"Only a copy answers this, and {need.Type} is not copied: state it in sync.types of the tenant."));
+                        "EHR-DCT-011", need.IsMust, feature.Name, query.Search,
+                        $"Only a copy answers this, and {need.Type} is not copied: state it in sync.types of the tenant."));
                 }
             }
 
@@ -121,7 +124,7 @@ public static class ContractPlanner
 
     // Strict: to leave out what the EHR does not know would find something else than the app needs.
     private static SearchPlan Ask(string type, SearchParameter[] parameters, TenantSpec tenant, VendorProfile profile) => SearchPlanner.Plan(
-        new FhirSearch { Type = type, Parameters = parameters, Handling = SearchHandling.Strict, GatewayBase = "https://gateway.invalid/fhir" }, tenant, profile);
+        new FhirSearch { Type = type, Parameters = parameters, Handling = SearchHandling.Strict, GatewayBase = NoGateway }, tenant, profile);
 
     private static string? Request(SearchPlan plan)
     {
@@ -137,7 +140,7 @@ public static class ContractPlanner
             : $"{request.ResourceType}?{string.Join('&', form.Select(p => $"{p.Name}={p.Value}"))}";
     }
 
-    private static FhirRead Read(string type) => new() { Type = type, Id = "id", GatewayBase = "https://gateway.invalid/fhir" };
+    private static FhirRead Read(string type) => new() { Type = type, Id = "id", GatewayBase = NoGateway };
 
     // Whose an id is decides over one read, not over whether the type can be read.
     private static VendorProfile Unowned(VendorProfile profile) => profile.OwnIds.Count == 0 ? profile : profile with { OwnIds = [] };
@@ -147,7 +150,9 @@ public static class ContractPlanner
         var taken = ContractScopes.At(profile, need.Type, need.Writes);
         if (taken != need.Writes)
         {
-            return new("EHR-DCT-012", need.IsMust, feature, need.Type, $"By its documents the EHR does not take: {Words(need.Writes & ~taken)} of {need.Type} over FHIR.");
+            return new(
+                "EHR-DCT-012", need.IsMust, feature, need.Type,
+                $"By its documents the EHR does not take: {Words(need.Writes & ~taken)} of {need.Type} over FHIR.");
         }
 
         return need.Writes != Interactions.None && profile.Writes.Disputed
@@ -155,7 +160,7 @@ public static class ContractPlanner
             : null;
     }
 
-    private static string Words(Interactions interactions) => interactions.ToString().ToLowerInvariant();
+    internal static string Words(Interactions interactions) => interactions.ToString().ToLowerInvariant();
 
     // A site as a vendor's documents describe one: settings are called by their names.
     private static TenantSpec Example(VendorProfile profile)

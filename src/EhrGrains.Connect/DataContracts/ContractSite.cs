@@ -10,6 +10,9 @@ namespace EhrGrains.Connect.DataContracts;
 /// <summary>A data contract against what one site says and grants. Pure.</summary>
 public static class ContractSite
 {
+    private static readonly (Interactions Interaction, string Code)[] Codes =
+        [(Interactions.Create, "create"), (Interactions.Update, "update"), (Interactions.Delete, "delete")];
+
     /// <summary>
     /// What the site's CapabilityStatement does not name. Never more than a warning: statements leave out much that works, and a
     /// request that is really refused says so itself (decision 0018).
@@ -23,7 +26,9 @@ public static class ContractSite
         {
             if (!statement.Resources.TryGetValue(need.Type, out var named))
             {
-                yield return new("EHR-DCT-020", false, feature.Name, need.Type, $"The site's CapabilityStatement does not name {need.Type}: ask the hospital whether it is switched on.");
+                yield return new(
+                    "EHR-DCT-020", false, feature.Name, need.Type,
+                    $"The site's CapabilityStatement does not name {need.Type}: ask the hospital whether it is switched on.");
                 continue;
             }
 
@@ -33,14 +38,17 @@ public static class ContractSite
             if (named.Search.Count > 0 && unnamed.Length > 0)
             {
                 yield return new(
-                    "EHR-DCT-021", false, feature.Name, need.Type, $"The site's CapabilityStatement does not name the search parameters {string.Join(", ", unnamed)}; the vendor's documents do.");
+                    "EHR-DCT-021", false, feature.Name, need.Type,
+                    $"The site's CapabilityStatement does not name the search parameters {string.Join(", ", unnamed)}; the vendor's documents do.");
             }
 
             foreach (var (write, code) in Codes)
             {
                 if (need.Writes.HasFlag(write) && !named.Interactions.Contains(code) && ContractScopes.At(profile, need.Type, write) != Interactions.None)
                 {
-                    yield return new("EHR-DCT-022", false, feature.Name, need.Type, $"The site's CapabilityStatement does not name the interaction {code}; the vendor's documents do.");
+                    yield return new(
+                        "EHR-DCT-022", false, feature.Name, need.Type,
+                        $"The site's CapabilityStatement does not name the interaction {code}; the vendor's documents do.");
                 }
             }
         }
@@ -60,8 +68,8 @@ public static class ContractSite
                 yield return new(
                     "EHR-DCT-023", isMust, feature, type,
                     isAsked
-                        ? $"The site did not grant: {Words(missing)}. The hospital adds it to the app's registration."
-                        : $"Not granted, nor asked for: {Words(missing)}. State it in connection.scopes, where the hospital has it in the app's registration.");
+                        ? $"The site did not grant: {ContractPlanner.Words(missing)}. The hospital adds it to the app's registration."
+                        : $"Not granted, nor asked for: {ContractPlanner.Words(missing)}. State it in connection.scopes, where the hospital has it in the app's registration.");
             }
         }
     }
@@ -81,17 +89,17 @@ public static class ContractSite
         {
             if (Missing(granted, type, needed) is not Interactions.None and var missing)
             {
-                yield return new("EHR-DCT-024", isMust, feature, type, $"The app {app} has no grant here to: {Words(missing)}. Give it with «ehrgrains grant».");
+                yield return new("EHR-DCT-024", isMust, feature, type, $"The app {app} has no grant here to: {ContractPlanner.Words(missing)}. Give it with «ehrgrains grant».");
             }
         }
     }
 
-    private static readonly (Interactions Interaction, string Code)[] Codes =
-        [(Interactions.Create, "create"), (Interactions.Update, "update"), (Interactions.Delete, "delete")];
-
     private static IEnumerable<(string Feature, string Type, Interactions Needed, bool IsMust)> Needed(DataContract contract, VendorProfile profile) =>
-        contract.Needs
-            .Select(need => (need.Feature.Name, need.Resource.Type, ContractScopes.At(profile, need.Resource.Type, need.Resource.Writes | Interactions.Read | Interactions.Search), need.Resource.IsMust));
+        contract.Needs.Select(need => (
+            need.Feature.Name,
+            need.Resource.Type,
+            ContractScopes.At(profile, need.Resource.Type, need.Resource.Writes | Interactions.Read | Interactions.Search),
+            need.Resource.IsMust));
 
     private static Interactions Missing(IReadOnlyList<string> scopes, string type, Interactions needed)
     {
@@ -103,6 +111,4 @@ public static class ContractSite
 
         return missing;
     }
-
-    private static string Words(Interactions interactions) => interactions.ToString().ToLowerInvariant();
 }
