@@ -20,7 +20,7 @@ internal static class SyncBenchmark
     /// <summary>Patients at one time, of the silo as of those it is compared with.</summary>
     private const int AtOnce = 4;
 
-    private const int WarmPatients = 40;
+    private const int WarmPatients = 100;
     private const int ReferencePatients = 40;
     private const int PagesPerPatient = PagedHospital.Pages + 1;
 
