@@ -66,16 +66,9 @@ internal static class BulkBenchmark
 
     private static async Task<Pace> ExportAsync(CopyingSilo silo, int patients, CancellationToken cancellationToken)
     {
-        var group = patients.ToString(CultureInfo.InvariantCulture);
-        var cohort = silo.Operators.Grains.GetGrain<IPopulationSyncGrain>(GrainKeys.Cohort(CopyingSilo.Tenant, CohortId.Parse($"group{group}", CultureInfo.InvariantCulture)));
-        await cohort.SetAsync(new CohortSpec { Group = group }, cancellationToken);
-        await cohort.StartBulkAsync(new BulkRequest { Types = ["Patient", "Observation"] }, cancellationToken);
+        var cohort = CohortOf(silo, patients);
+        await BeginAsync(cohort, patients, cancellationToken);
         BulkStatus status;
-        while ((status = (await cohort.BulkStatusAsync(cancellationToken))!).State is BulkState.Requested or BulkState.Preparing)
-        {
-            await Task.Delay(Look, cancellationToken);
-        }
-
         var (clock, cpu) = (Stopwatch.StartNew(), silo.CpuSeconds);
         while ((status = (await cohort.BulkStatusAsync(cancellationToken))!).EndedAt is null)
         {
@@ -86,6 +79,21 @@ internal static class BulkBenchmark
         return status.State == BulkState.Complete && status.Types.Sum(type => type.Fetched) == lines
             ? new Pace(lines / clock.Elapsed.TotalSeconds, (silo.CpuSeconds - cpu) / lines * 1e6)
             : throw new InvalidOperationException($"The export ended as {status.State}: {status.Problem?.Code} {status.Problem?.Message}");
+    }
+
+    /// <summary>The cohort of the first patients.</summary>
+    internal static IPopulationSyncGrain CohortOf(CopyingSilo silo, int patients) => silo.Operators.Grains.GetGrain<IPopulationSyncGrain>(
+        GrainKeys.Cohort(CopyingSilo.Tenant, CohortId.Parse($"group{patients}", CultureInfo.InvariantCulture)));
+
+    /// <summary>Begins an export of a cohort's patients; files are read when this ends.</summary>
+    internal static async Task BeginAsync(IPopulationSyncGrain cohort, int patients, CancellationToken cancellationToken)
+    {
+        await cohort.SetAsync(new CohortSpec { Group = patients.ToString(CultureInfo.InvariantCulture) }, cancellationToken);
+        await cohort.StartBulkAsync(new BulkRequest { Types = ["Patient", "Observation"] }, cancellationToken);
+        while ((await cohort.BulkStatusAsync(cancellationToken))!.State is BulkState.Requested or BulkState.Preparing)
+        {
+            await Task.Delay(Look, cancellationToken);
+        }
     }
 
     private static async Task<Pace> ReadAsync(HttpClient http, string hospital, int patients, CancellationToken cancellationToken)

@@ -22,8 +22,20 @@ internal sealed class CopyingSilo : IAsyncDisposable
     private const int EnrolMax = 1_000;
     private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(50);
 
+    private static readonly Dictionary<string, string> Environs = new()
+    {
+        ["DOTNET_gcServer"] = "0",
+        ["DOTNET_hostBuilder__reloadConfigOnChange"] = "false",
+
+        // As the silo's own program has it.
+        ["DOTNET_GCLOHThreshold"] = "100000",
+    };
+
     private readonly TempDirectory directory = new();
+    private readonly int siloPort = Ports.Free();
+    private readonly int gatewayPort = Ports.Free();
     private readonly PostgresDatabase? postgres;
+    private string[] database = [];
     private ChildProcess hospital = null!;
     private ChildProcess silo = null!;
     private EmbeddedSilo operators = null!;
@@ -56,40 +68,39 @@ internal sealed class CopyingSilo : IAsyncDisposable
     internal static async Task<CopyingSilo> StartAsync(DatabaseKind kind, int delayMilliseconds, BudgetSpec budget, CancellationToken cancellationToken)
     {
         var subject = new CopyingSilo(kind == DatabaseKind.PostgreSql ? await PostgresServer.CreateDatabaseAsync(cancellationToken) : null);
-        var environment = new Dictionary<string, string>
-        {
-            ["DOTNET_gcServer"] = "0",
-            ["DOTNET_hostBuilder__reloadConfigOnChange"] = "false",
-
-            // As the silo's own program has it.
-            ["DOTNET_GCLOHThreshold"] = "100000",
-        };
         subject.hospital = await ChildProcess.StartAsync(
-            Program, ["serve", PagedHospital.Role, subject.HospitalUrl, delayMilliseconds.ToString(CultureInfo.InvariantCulture)], environment,
+            Program, ["serve", PagedHospital.Role, subject.HospitalUrl, delayMilliseconds.ToString(CultureInfo.InvariantCulture)], Environs,
             subject.directory.File("hospital.log"), "ready", cancellationToken);
-        string[] database = [];
         if (subject.postgres is { } postgres)
         {
             await using var owner = Database.Open(kind, postgres.OwnerConnectionString, TimeProvider.System, NullLoggerFactory.Instance);
             await owner.MigrateAsync(cancellationToken);
-            database = ["PostgreSql", postgres.AppConnectionString];
+            subject.database = ["PostgreSql", postgres.AppConnectionString];
         }
 
-        subject.silo = await ChildProcess.StartAsync(
-            Program, ["serve", Role, subject.Url, subject.directory.File("data"), .. database], environment, subject.directory.File("silo.log"), "ready", cancellationToken);
-        subject.operators = await EmbeddedSilo.ConnectAsync(subject.directory.File("data"), cancellationToken);
+        await subject.StartAsync(cancellationToken);
         await subject.OnboardAsync(budget, cancellationToken);
         return subject;
+    }
+
+    /// <summary>Ends the silo as a power cut would, and starts it again.</summary>
+    internal async Task KillAsync(CancellationToken cancellationToken)
+    {
+        silo.Kill();
+        await silo.WaitForExitAsync(cancellationToken);
+        operators.Dispose();
+        await silo.DisposeAsync();
+        await StartAsync(cancellationToken);
     }
 
     /// <summary>The silo's process: as its own program is, but for saying every second how large its heap is.</summary>
     internal static async Task ServeAsync(string[] arguments)
     {
-        string[] database = arguments is [_, _, var kind, var connection] ? [$"--EhrGrains:Database:Kind={kind}", $"--EhrGrains:Database:ConnectionString={connection}"] : [];
+        string[] kept = arguments is [_, _, _, _, var kind, var connection] ? [$"--EhrGrains:Database:Kind={kind}", $"--EhrGrains:Database:ConnectionString={connection}"] : [];
         await using var host = SiloHost.Build(
         [
-            $"--EhrGrains:Http:Url={arguments[0]}", $"--EhrGrains:DataDirectory={arguments[1]}", "--EhrGrains:Silo:Port=0", "--EhrGrains:Silo:GatewayPort=0",
-            "--EhrGrains:Mllp:Port=0", $"--EhrGrains:RootKeyFile={Path.Combine(arguments[1], "root.key")}", .. database,
+            $"--EhrGrains:Http:Url={arguments[0]}", $"--EhrGrains:DataDirectory={arguments[1]}", $"--EhrGrains:Silo:Port={arguments[2]}", $"--EhrGrains:Silo:GatewayPort={arguments[3]}",
+            "--EhrGrains:Mllp:Port=0", $"--EhrGrains:RootKeyFile={Path.Combine(arguments[1], "root.key")}", .. kept,
         ]);
         await host.StartAsync();
         Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"heap {GC.GetTotalMemory(forceFullCollection: false)}"));
@@ -148,6 +159,15 @@ internal sealed class CopyingSilo : IAsyncDisposable
         }
 
         directory.Dispose();
+    }
+
+    // At the same address each time: what the process before had of the site budget is known to be free then.
+    private async Task StartAsync(CancellationToken cancellationToken)
+    {
+        string[] ports = [siloPort.ToString(CultureInfo.InvariantCulture), gatewayPort.ToString(CultureInfo.InvariantCulture)];
+        silo = await ChildProcess.StartAsync(
+            Program, ["serve", Role, Url, directory.File("data"), .. ports, .. database], Environs, directory.File("silo.log"), "ready", cancellationToken);
+        operators = await EmbeddedSilo.ConnectAsync(directory.File("data"), cancellationToken);
     }
 
     private async Task OnboardAsync(BudgetSpec budget, CancellationToken cancellationToken)

@@ -5,7 +5,7 @@ using EhrGrains.Sandbox;
 using EhrGrains.Silo;
 using EhrGrains.Storage.Databases;
 
-// EhrGrains.Benchmarks sync [RESOURCES [PostgreSql | Sqlite]] | bulk [LINES] | cursors | beside | gateway | record-search | normalize | tenants | journal | mllp | webhook | hl7 FOLDER | v2fhir FOLDER | record-feed FOLDER     prints a table of one run; docs/benchmarks.md keeps them
+// EhrGrains.Benchmarks sync [RESOURCES [PostgreSql | Sqlite]] | bulk [LINES] | cursors | beside | kills [NUMBER] | gateway | record-search | normalize | tenants | journal | mllp | webhook | hl7 FOLDER | v2fhir FOLDER | record-feed FOLDER     prints a table of one run; docs/benchmarks.md keeps them
 // EhrGrains.Benchmarks serve ROLE …                                   a part of a benchmark, in a process of its own
 if (args is ["serve", var role, .. var rest])
 {
@@ -69,11 +69,14 @@ switch (args)
     case ["beside"]:
         Table(["", "measured", "target"], await BesideBenchmark.RunAsync(stop.Token));
         return 0;
+    case ["kills", .. var options] when options is [] || int.TryParse(options[0], CultureInfo.InvariantCulture, out _):
+        Table(["", "measured", "as it has to be"], await KillsBenchmark.RunAsync(options is [var kills] ? int.Parse(kills, CultureInfo.InvariantCulture) : 10, stop.Token));
+        return 0;
     case ["journal"]:
         Table(["database, callers", "messages/s", "CPU µs a message", "times Mirth", "Mirth, durable", "refused"], await JournalBenchmark.RunAsync(stop.Token));
         return 0;
     default:
-        Console.Error.WriteLine("Usage: EhrGrains.Benchmarks sync [RESOURCES [PostgreSql | Sqlite]] | bulk [LINES] | cursors | beside | gateway | record-search | normalize | tenants | journal | mllp | webhook | hl7 FOLDER | v2fhir FOLDER | record-feed FOLDER");
+        Console.Error.WriteLine("Usage: EhrGrains.Benchmarks sync [RESOURCES [PostgreSql | Sqlite]] | bulk [LINES] | cursors | beside | kills [NUMBER] | gateway | record-search | normalize | tenants | journal | mllp | webhook | hl7 FOLDER | v2fhir FOLDER | record-feed FOLDER");
         return 2;
 }
 

@@ -108,6 +108,7 @@ internal sealed partial class PopulationSyncGrain
             return false;
         }
 
+        exportDue = null;
         try
         {
             await (job.State switch

@@ -245,11 +245,13 @@ internal sealed partial class PopulationSyncGrain : Grain, IPopulationSyncGrain,
     /// <summary>Says when there is something to do again, here and to whoever looks after all cohorts.</summary>
     private async Task SleepAsync(CancellationToken cancellationToken)
     {
-        DateTimeOffset[] due = [.. new[] { membersDue, exportDue }.OfType<DateTimeOffset>()];
+        // An export that works just now is due: who looks after all cohorts has to find it if this silo dies.
+        DateTimeOffset? export = State.Job is { IsUnderWay: true } job ? exportDue ?? job.NextAskAt : null;
+        DateTimeOffset[] due = [.. new[] { membersDue, export }.OfType<DateTimeOffset>()];
         var next = due.Length == 0 ? DateTimeOffset.MaxValue : due.Min();
         await table.SaveAsync(Tenant, Cohort, next, cancellationToken);
         var delay = next - time.GetUtcNow();
-        if (delay < TimeSpan.FromHours(1))
+        if (delay > TimeSpan.Zero && delay < TimeSpan.FromHours(1))
         {
             WakeAfter(delay);
         }

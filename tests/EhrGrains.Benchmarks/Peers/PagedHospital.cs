@@ -38,6 +38,7 @@ internal sealed class PagedHospital
     private readonly Lock counting = new();
     private readonly Queue<long> lastSecond = new();
     private int most;
+    private readonly Dictionary<int, int> asked = [];
 
     private PagedHospital(string url, TimeSpan delay, Template[] results) => (this.url, this.delay, this.results) = (url, delay, results);
 
@@ -61,6 +62,7 @@ internal sealed class PagedHospital
         app.MapGet("/r4/metadata", () => Microsoft.AspNetCore.Http.Results.Text(
             """{"resourceType":"CapabilityStatement","status":"active","kind":"instance","fhirVersion":"4.0.1","format":["json"]}""", "application/fhir+json"));
         app.MapGet("/most", () => hospital.most);
+        app.MapGet("/requests", (int from) => hospital.RequestsOf(from));
         app.MapGet("/r4/Group/{patients:int}", (int patients) => Microsoft.AspNetCore.Http.Results.Text(Group(patients), "application/fhir+json"));
         app.MapGet("/r4/Group/{patients}/$export", (string patients, HttpResponse answer) =>
         {
@@ -108,21 +110,16 @@ internal sealed class PagedHospital
             }
         }
 
-        byte[] body;
-        if (type == "Patient")
+        var place = query.GetValueOrDefault("_page")?.Split('.');
+        var number = Number(place?[0] ?? query[type == "Patient" ? "_id" : "patient"]);
+        lock (counting)
         {
-            body = Bundle(type, null, [(patient, Number(query["_id"]), 0)]);
-        }
-        else if (query.TryGetValue("_page", out var place))
-        {
-            var parts = place.Split('.');
-            body = Page(Number(parts[0]), int.Parse(parts[1], CultureInfo.InvariantCulture), int.Parse(parts[2], CultureInfo.InvariantCulture));
-        }
-        else
-        {
-            body = Page(Number(query["patient"]), Math.Max(0, Array.IndexOf(CategoryNames, query.GetValueOrDefault("category")?.Split('|')[^1])), 0);
+            asked[number] = asked.GetValueOrDefault(number) + 1;
         }
 
+        var body = type == "Patient" ? Bundle(type, null, [(patient, number, 0)])
+            : place is [_, var category, var page] ? Page(number, int.Parse(category, CultureInfo.InvariantCulture), int.Parse(page, CultureInfo.InvariantCulture))
+            : Page(number, Math.Max(0, Array.IndexOf(CategoryNames, query.GetValueOrDefault("category")?.Split('|')[^1])), 0);
         context.Response.ContentType = "application/fhir+json";
         context.Response.ContentLength = body.Length;
         await context.Response.Body.WriteAsync(body, context.RequestAborted);
@@ -213,6 +210,15 @@ internal sealed class PagedHospital
         }
 
         await context.Response.Body.WriteAsync(stream.GetBuffer().AsMemory(0, (int)stream.Length), context.RequestAborted);
+    }
+
+    /// <summary>How often something was asked of patients from this number on.</summary>
+    private int RequestsOf(int from)
+    {
+        lock (counting)
+        {
+            return asked.Where(one => one.Key >= from).Sum(one => one.Value);
+        }
     }
 
     // The most requests of any second: what a hospital would hold against its limit.
