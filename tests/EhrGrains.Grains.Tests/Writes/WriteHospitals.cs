@@ -4,7 +4,10 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using EhrGrains.Contracts;
 using EhrGrains.Contracts.Apps;
+using EhrGrains.Contracts.Callers;
 using EhrGrains.Contracts.Credentials;
+using EhrGrains.Contracts.Records;
+using EhrGrains.Contracts.Sync;
 using EhrGrains.Contracts.Tenants;
 using EhrGrains.Contracts.Writes;
 using EhrGrains.Grains.Tests.Query;
@@ -182,6 +185,17 @@ public sealed class WriteHospitals : IAsyncLifetime
             .Where(resource => resource.ToJsonString().Contains(text, StringComparison.Ordinal))];
     }
 
+    /// <summary>The copy of a patient, once it is complete; null before.</summary>
+    internal async Task<string?> CopyAsync(string vendor, string patient)
+    {
+        var key = GrainKeys.Patient(Tenant(vendor), PatientId.Parse(patient, null));
+        using var admin = Cluster.Enter("admin", AppRole.Admin, CallContext.ReadMessagesScope);
+        var status = await Cluster.Grains().GetGrain<IPatientSyncCursorGrain>(key).StatusAsync(Ct);
+        return status is { State: SyncState.Complete, Record: { } record }
+            ? string.Concat((await Cluster.Grains().GetGrain<IPatientRecordGrain>(GrainKeys.Patient(Tenant(vendor), record)).ShowAsync(null, 1_000, Ct)).Select(Encoding.UTF8.GetString))
+            : null;
+    }
+
     /// <summary>Ends the activation of the outbox, wherever it is.</summary>
     internal async Task CutOffAsync(string vendor)
     {
@@ -207,6 +221,7 @@ public sealed class WriteHospitals : IAsyncLifetime
                 DisplayName = site.DisplayName,
                 TimeZone = site.TimeZone,
                 Budget = new BudgetSpec { Requests = 1_000, Concurrency = 50 },
+                Sync = new SyncSpec { Types = ["Patient", "Observation", "Condition"] },
                 Connection = new ConnectionSpec
                 {
                     Vendor = vendor,

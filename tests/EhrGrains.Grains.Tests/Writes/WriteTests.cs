@@ -2,6 +2,8 @@ using System.Text;
 using System.Text.Json.Nodes;
 using EhrGrains.Contracts;
 using EhrGrains.Contracts.Apps;
+using EhrGrains.Contracts.Records;
+using EhrGrains.Contracts.Sync;
 using EhrGrains.Contracts.Writes;
 
 namespace EhrGrains.Grains.Tests.Writes;
@@ -247,6 +249,31 @@ public sealed class WriteTests(WriteHospitals hospitals) : IClassFixture<WriteHo
         }
 
         (await hospitals.WrittenAsync(Vendor)).ShouldBe(before + Count);
+    }
+
+    [Fact]
+    public async Task The_copy_of_a_patient_has_what_was_written_soon_after()
+    {
+        const string Vendor = WriteHospitals.Oracle;
+        var patient = await hospitals.PatientAsync(Vendor, 2);
+        await hospitals.AsAdminAsync(() => hospitals.Cluster.Grains().GetGrain<ITenantSyncGrain>(GrainKeys.Tenant(hospitals.Tenant(Vendor)))
+            .EnrolAsync([PatientId.Parse(patient, null)], Ct));
+        await UntilAsync(copy => copy is not null);
+
+        Explain(await hospitals.SendAsync(Vendor, hospitals.Weight(Vendor, patient, 48.625m, "copy"))).ShouldBe("Confirmed");
+
+        await UntilAsync(copy => copy?.Contains("48.625", StringComparison.Ordinal) == true);
+
+        // Within its own schedule, which is hours, it would not come.
+        async Task UntilAsync(Func<string?, bool> holds)
+        {
+            using var late = CancellationTokenSource.CreateLinkedTokenSource(Ct);
+            late.CancelAfter(TimeSpan.FromSeconds(30));
+            while (!holds(await hospitals.CopyAsync(Vendor, patient)))
+            {
+                await Task.Delay(TimeSpan.FromMilliseconds(100), TimeProvider.System, late.Token);
+            }
+        }
     }
 
     private static string Explain(WriteReceipt receipt) =>
