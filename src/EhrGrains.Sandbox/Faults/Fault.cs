@@ -78,6 +78,9 @@ internal enum FaultKind
     /// <summary>The request is carried out, then the connection is closed without an answer.</summary>
     AnswerLost,
 
+    /// <summary>The request is carried out at once, its answer starts <see cref="Fault.Milliseconds"/> late.</summary>
+    LateAnswer,
+
     /// <summary>Content-Length says more than comes.</summary>
     WrongLength,
 
@@ -140,7 +143,7 @@ internal sealed record Fault
     /// <summary>For 429 and 503: the header's text, or <c>date:30</c> for the date half a minute from now; null: no header.</summary>
     public string? RetryAfter { get; init; }
 
-    /// <summary>For a delay. Default 1,000.</summary>
+    /// <summary>For a delay or a late answer. Default 1,000.</summary>
     public int Milliseconds { get; init; } = 1000;
 
     /// <summary>For a slow body. Default 100.</summary>

@@ -197,6 +197,11 @@ internal sealed class FhirEndpoints(Hospital hospital)
 
             var answer = Misbehave(context, faults) ?? await answerAsync(context.Request, faults);
             status = answer.Status;
+            if (faults.TryGet(FaultKind.LateAnswer, out var late))
+            {
+                await Task.Delay(TimeSpan.FromMilliseconds(late.Milliseconds), hospital.Time, context.RequestAborted);
+            }
+
             if (faults.Has(FaultKind.AnswerLost))
             {
                 context.Abort();

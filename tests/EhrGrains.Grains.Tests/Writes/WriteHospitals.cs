@@ -42,7 +42,7 @@ public sealed class WriteHospitals : IAsyncLifetime
         Services = services => services.AddSingleton(WriteOptions.Default with
         {
             SendWindow = TimeSpan.FromSeconds(5),
-            LookDelay = TimeSpan.FromMilliseconds(400),
+            LookDelay = TimeSpan.FromSeconds(1),
             DelayMin = TimeSpan.FromMilliseconds(50),
             LooksMax = 5,
         }),
@@ -83,7 +83,7 @@ public sealed class WriteHospitals : IAsyncLifetime
 
     internal TenantId Tenant(string vendor) => tenants[vendor];
 
-    internal IWritesGrain Writes(string vendor, int silo = 0) => Cluster.Grains(silo).GetGrain<IWritesGrain>(GrainKeys.Tenant(Tenant(vendor)));
+    internal IWritesGrain Writes(string vendor) => Cluster.Grains().GetGrain<IWritesGrain>(GrainKeys.Tenant(Tenant(vendor)));
 
     internal Grains.Callers.CallerScope EnterApp() => Cluster.Enter("app", AppRole.Application, Scopes);
 
@@ -101,8 +101,8 @@ public sealed class WriteHospitals : IAsyncLifetime
         return await call();
     }
 
-    /// <summary>How a write stands when it has come to its end, as a silo knows it.</summary>
-    internal async Task<WriteReceipt> EndAsync(string vendor, FhirWrite write, int silo = 0)
+    /// <summary>How a write stands when it has come to its end.</summary>
+    internal async Task<WriteReceipt> EndAsync(string vendor, FhirWrite write)
     {
         while (true)
         {
@@ -110,9 +110,7 @@ public sealed class WriteHospitals : IAsyncLifetime
             Ct.ThrowIfCancellationRequested();
             try
             {
-                using var app = Cluster.Silo(silo).GetRequiredService<Grains.Callers.CallerTickets>().Enter(
-                    new Grains.Callers.Caller(AppId.Parse("app", null), AppRole.Application, Scopes, default));
-                var receipt = await Writes(vendor, silo).SendAsync(write with { WaitSeconds = 10 }, Ct);
+                var receipt = await SendAsync(vendor, write with { WaitSeconds = 10 });
                 if (receipt.SettledAt is not null)
                 {
                     return receipt;

@@ -226,10 +226,11 @@ public sealed class WriteTests(WriteHospitals hospitals) : IClassFixture<WriteHo
     public async Task An_outbox_that_is_cut_off_anywhere_writes_everything_exactly_once()
     {
         const string Vendor = WriteHospitals.Oracle;
-        const int Count = 12;
+        const int Count = 8;
         var (patient, before) = (await hospitals.PatientAsync(Vendor, 1), await hospitals.WrittenAsync(Vendor));
         var random = new Random(11);
         FhirWrite[] writes = [.. Enumerable.Range(0, Count).Select(i => hospitals.Weight(Vendor, patient, 200.5m + i, $"cut-{i}"))];
+        await hospitals.MisbehaveAsync(Vendor, new { kind = "late-answer", operation = "create", milliseconds = 30 });
         foreach (var write in writes)
         {
             await hospitals.SendAsync(Vendor, write with { WaitSeconds = 0 });
@@ -242,6 +243,8 @@ public sealed class WriteTests(WriteHospitals hospitals) : IClassFixture<WriteHo
             await hospitals.CutOffAsync(Vendor);
             await hospitals.SendAsync(Vendor, writes[i % Count] with { WaitSeconds = 0 });
         }
+
+        await hospitals.MisbehaveAsync(Vendor);
 
         foreach (var write in writes)
         {
