@@ -139,8 +139,8 @@ public sealed class GatewayRequestTests(RunningSilo silo)
     }
 
     [Theory]
-    [InlineData("PUT", "/fhir/st-mary/Patient/1")]
-    [InlineData("POST", "/fhir/st-mary/Patient")]
+    [InlineData("PUT", "/fhir/st-mary/Patient")]
+    [InlineData("POST", "/fhir/st-mary/Patient/1")]
     [InlineData("DELETE", "/fhir/st-mary/Patient/1")]
     [InlineData("PATCH", "/fhir/st-mary/Patient/1")]
     public async Task Other_methods_are_a_405_outcome(string method, string path)
