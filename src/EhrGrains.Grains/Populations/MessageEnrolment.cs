@@ -29,10 +29,10 @@ internal sealed class MessageEnrolment(IGrainFactory grains)
             }
         }
 
-        if (named.Count > 0)
+        // One message may name more patients than join at a time.
+        foreach (var part in named.Select((name, i) => new RosterEntry(i + 1, null, name.System, name.Value)).Chunk(RosterEntry.CountMax))
         {
-            await grains.GetGrain<IPopulationSyncGrain>(GrainKeys.Cohort(tenant, Cohort))
-                .JoinAsync([.. named.Select((name, i) => new RosterEntry(i + 1, null, name.System, name.Value))], cancellationToken);
+            await grains.GetGrain<IPopulationSyncGrain>(GrainKeys.Cohort(tenant, Cohort)).JoinAsync(part, cancellationToken);
         }
     }
 
