@@ -78,7 +78,7 @@ internal sealed class TenantSyncGrain(
             throw new ProblemException(ProblemKind.Invalid, "EHR-SYN-015", "countMax", "Ask for 0 to 1,000 patients.");
         }
 
-        var snapshot = await tenants.GetAsync(Tenant, cancellationToken) ?? throw NoTenant();
+        var snapshot = await tenants.GetNowAsync(Tenant, cancellationToken) ?? throw NoTenant();
         var profile = VendorProfiles.For(snapshot);
         bool IsWanted(string type) => profile is not null && PatientRun.IsWanted(type, snapshot.Spec.Sync, profile);
         var status = await reports.StatusAsync(Tenant, cancellationToken);

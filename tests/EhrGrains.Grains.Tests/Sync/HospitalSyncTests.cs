@@ -1,6 +1,7 @@
 using EhrGrains.Contracts;
 using EhrGrains.Contracts.Records;
 using EhrGrains.Contracts.Sync;
+using EhrGrains.Contracts.Tenants;
 using EhrGrains.Fhir.Normalization;
 using EhrGrains.Fhir.Vendors;
 
@@ -161,6 +162,30 @@ public sealed class HospitalSyncTests(SyncHospitals hospitals) : IClassFixture<S
         report.IsComplete.ShouldBe(report.Status.Complete == report.Status.Patients);
         report.Types.ShouldContain(type => type.Type == "Condition" && type.Counts.Fetched > 0);
         (await hospitals.Table.LoadAsync(tenant, patient, Ct))!.Patient.Hinted.ShouldBe("");
+    }
+
+    [Fact]
+    public async Task A_report_leaves_out_types_that_are_no_longer_copied()
+    {
+        var tenant = await hospitals.OpenAsync("meditech");
+        var patient = PatientId.Parse((await hospitals.PatientsAsync("meditech"))[1], null);
+        await hospitals.Table.EnrolAsync(tenant, [patient], Ct);
+        await hospitals.RunAsync(tenant, patient.Value);
+        using var admin = hospitals.Cluster.EnterAdmin();
+        var grain = hospitals.Cluster.Grains().GetGrain<IHospitalTenantGrain>(GrainKeys.Tenant(tenant));
+        var spec = (await grain.DescribeAsync(Ct)).Spec;
+        try
+        {
+            await grain.RegisterAsync(spec with { Sync = spec.Sync with { Types = ["Patient", "Condition"] } }, dryRun: false, Ct);
+
+            var report = await hospitals.Cluster.Grains().GetGrain<ITenantSyncGrain>(GrainKeys.Tenant(tenant)).ReportAsync(10, Ct);
+
+            report.Types.Select(type => type.Type).ShouldBe(["Condition", "Patient"]);
+        }
+        finally
+        {
+            await grain.RegisterAsync(spec, dryRun: false, Ct);
+        }
     }
 
     // What is read by reference is read once.
