@@ -70,5 +70,8 @@ internal static class WriteVerdicts
 
     internal static Problem NotReadBack { get; } = new("EHR-WRT-045", "", "The hospital has taken the write, but it could not be read back.");
 
+    internal static Problem NoLongerGranted { get; } = new(
+        "EHR-WRT-047", "", "The app's grant at the tenant no longer allows this write, and nothing was sent. Grant it again, then «ehrgrains write retry».");
+
     internal static Problem TooLate { get; } = new("EHR-WRT-046", "", "The hospital could not be reached for a day: the write was given up. «ehrgrains write retry» sends it once more.");
 }

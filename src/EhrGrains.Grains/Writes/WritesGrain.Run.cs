@@ -1,7 +1,9 @@
 using EhrGrains.Connect.Ehr;
 using EhrGrains.Contracts;
 using EhrGrains.Contracts.Records;
+using EhrGrains.Contracts.Scopes;
 using EhrGrains.Contracts.Sync;
+using EhrGrains.Contracts.Tenants;
 using EhrGrains.Contracts.Writes;
 using EhrGrains.Fhir.Vendors;
 using EhrGrains.Storage.Audit;
@@ -49,6 +51,12 @@ internal sealed partial class WritesGrain
 
         private async Task SendAsync(CancellationToken cancellationToken)
         {
+            if (!await grain.IsGrantedAsync(write, cancellationToken))
+            {
+                await StepAsync(WriteState.Cancelled, null, result with { Problems = [WriteVerdicts.NoLongerGranted] });
+                return;
+            }
+
             if (order is { EhrId: { } ehrId, IfMatch: not "*" } && !await IsUnchangedAsync(ehrId, cancellationToken))
             {
                 return;
@@ -231,6 +239,15 @@ internal sealed partial class WritesGrain
                 await grain.SettledAsync(write, order);
             }
         }
+    }
+
+    /// <summary>Whether the app may still write what it was let write when it gave it (I4). Nobody is refused from memory.</summary>
+    private async Task<bool> IsGrantedAsync(StoredWrite write, CancellationToken cancellationToken)
+    {
+        return IsIn(await tenants.GetAsync(Tenant, cancellationToken)) || IsIn(await tenants.GetNowAsync(Tenant, cancellationToken));
+
+        bool IsIn(TenantSnapshot? snapshot) => Array.Find(snapshot?.Grants ?? [], grant => grant.App == write.App) is { } grant
+            && SmartScope.AnyAllows(grant.Scopes, write.Type, write.IsUpdate ? Interactions.Update : Interactions.Create);
     }
 
     private sealed class WriteMovedException : Exception;

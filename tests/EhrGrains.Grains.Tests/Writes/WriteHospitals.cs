@@ -124,6 +124,27 @@ public sealed class WriteHospitals : IAsyncLifetime
         }
     }
 
+    /// <summary>How a write stands for operators, once it stands as wanted.</summary>
+    internal async Task<WriteReceipt> ShownAsync(string vendor, long number, Func<WriteReceipt, bool> isIt)
+    {
+        while (true)
+        {
+            Ct.ThrowIfCancellationRequested();
+            if (await AsAdminAsync(() => Writes(vendor).ShowAsync(number, Ct)) is var receipt && isIt(receipt))
+            {
+                return receipt;
+            }
+        }
+    }
+
+    /// <summary>Gives the app a grant; null: takes it away.</summary>
+    internal async Task GrantAsync(string vendor, string[]? scopes)
+    {
+        using var admin = Cluster.EnterAdmin();
+        var grain = Cluster.Grains().GetGrain<IHospitalTenantGrain>(GrainKeys.Tenant(Tenant(vendor)));
+        await (scopes is null ? grain.RevokeAsync(AppId.Parse("app", null), Ct) : grain.GrantAsync(AppId.Parse("app", null), scopes, Ct));
+    }
+
     /// <summary>Done when the hospital has seen a request to write.</summary>
     internal async Task ArrivedAsync(string vendor)
     {

@@ -54,6 +54,30 @@ public sealed class WriteTests(WriteHospitals hospitals) : IClassFixture<WriteHo
     }
 
     [Fact]
+    public async Task What_waits_is_not_sent_once_the_grant_that_let_it_in_is_gone()
+    {
+        var (patient, before) = (await hospitals.PatientAsync(WriteHospitals.Oracle), await hospitals.WrittenAsync(WriteHospitals.Oracle));
+        await hospitals.MisbehaveAsync(WriteHospitals.Oracle, new { kind = "unavailable", operation = "create", retryAfter = "0" });
+        var write = hospitals.Weight(WriteHospitals.Oracle, patient, 83.5m, "revoked") with { WaitSeconds = 0 };
+        var waiting = await hospitals.SendAsync(WriteHospitals.Oracle, write);
+
+        await hospitals.GrantAsync(WriteHospitals.Oracle, null);
+        var end = await hospitals.ShownAsync(WriteHospitals.Oracle, waiting.Number, receipt => receipt.SettledAt is not null);
+        (end.State, end.Problems[0].Code).ShouldBe((WriteState.Cancelled, "EHR-WRT-047"));
+        await hospitals.MisbehaveAsync(WriteHospitals.Oracle);
+        (await hospitals.WrittenAsync(WriteHospitals.Oracle)).ShouldBe(before);
+
+        await hospitals.GrantAsync(WriteHospitals.Oracle, WriteHospitals.Scopes);
+        await hospitals.AsAdminAsync(async () =>
+        {
+            await hospitals.Writes(WriteHospitals.Oracle).RetryAsync(waiting.Number, Ct);
+            return true;
+        });
+        Explain(await hospitals.ShownAsync(WriteHospitals.Oracle, waiting.Number, receipt => receipt.SettledAt is not null)).ShouldBe("Confirmed");
+        (await hospitals.WrittenAsync(WriteHospitals.Oracle)).ShouldBe(before + 1);
+    }
+
+    [Fact]
     public async Task A_write_that_never_arrived_is_sent_again_where_that_can_be_known()
     {
         var (patient, before) = (await hospitals.PatientAsync(WriteHospitals.Oracle), await hospitals.WrittenAsync(WriteHospitals.Oracle));
