@@ -1,3 +1,7 @@
+using EhrGrains.Contracts;
+using EhrGrains.Contracts.Populations;
+using EhrGrains.Contracts.Tenants;
+using EhrGrains.Storage.Populations;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 
@@ -14,7 +18,9 @@ internal static class PopulationServices
         services.AddSingleton<PatientFinder>();
         services.AddSingleton<BulkIntake>();
         services.AddSingleton<MessageEnrolment>();
-        services.AddSingleton<CohortWaker>();
-        services.AddSingleton<IHostedService>(provider => provider.GetRequiredService<CohortWaker>());
+        services.AddSingleton<IHostedService>(provider => new DueWaker<(TenantId Tenant, CohortId Cohort)>(provider, new DueWork<(TenantId Tenant, CohortId Cohort)>(
+            "cohorts",
+            provider.GetRequiredService<CohortTable>().DueAsync,
+            (grains, key) => grains.GetGrain<IPopulationSyncGrain>(GrainKeys.Cohort(key.Tenant, key.Cohort)).NudgeAsync(CancellationToken.None))));
     }
 }

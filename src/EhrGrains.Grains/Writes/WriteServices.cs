@@ -1,3 +1,7 @@
+using EhrGrains.Contracts;
+using EhrGrains.Contracts.Tenants;
+using EhrGrains.Contracts.Writes;
+using EhrGrains.Storage.Writes;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
@@ -15,7 +19,9 @@ internal static class WriteServices
         services.TryAddSingleton(WriteOptions.Default);
         services.AddSingleton<WriteForms>();
         services.AddSingleton<WriteIntake>();
-        services.AddSingleton<WriteWaker>();
-        services.AddSingleton<IHostedService>(provider => provider.GetRequiredService<WriteWaker>());
+        services.AddSingleton<IHostedService>(provider => new DueWaker<TenantId>(provider, new DueWork<TenantId>(
+            "outboxes",
+            provider.GetRequiredService<WriteTable>().DueTenantsAsync,
+            (grains, tenant) => grains.GetGrain<IWritesGrain>(GrainKeys.Tenant(tenant)).NudgeAsync(CancellationToken.None))));
     }
 }
