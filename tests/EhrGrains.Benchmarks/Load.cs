@@ -13,7 +13,7 @@ internal sealed record LoadResult(double PerSecond, double CpuMicroseconds, long
 /// <summary>Load from wrk, a process of its own, on 16 connections unless said; and the CPU time of the process under load from /proc.</summary>
 internal static partial class Load
 {
-    private const int Connections = 16;
+    internal const int Connections = 16;
 
     internal static bool IsAvailable => File.Exists("/usr/bin/wrk");
 
