@@ -29,6 +29,7 @@ internal sealed class CopyingSilo : IAsyncDisposable
 
         // As the silo's own program has it.
         ["DOTNET_GCLOHThreshold"] = "100000",
+        ["DOTNET_ThreadPool_UnfairSemaphoreSpinLimit"] = "0",
     };
 
     private readonly TempDirectory directory = new();

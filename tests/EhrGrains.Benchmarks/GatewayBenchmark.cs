@@ -124,6 +124,7 @@ internal sealed class GatewayBenchmark : IAsyncDisposable
         {
             // As the silo's own program has it.
             environment["DOTNET_GCLOHThreshold"] = "100000";
+            environment["DOTNET_ThreadPool_UnfairSemaphoreSpinLimit"] = "0";
         }
 
         var process = await ChildProcess.StartAsync(Program, ["serve", role, .. arguments], environment, directory.File(role + ".log"), "ready", cancellationToken);

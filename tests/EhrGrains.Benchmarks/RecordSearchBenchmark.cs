@@ -137,6 +137,7 @@ internal sealed class RecordSearchBenchmark : IAsyncDisposable
             ["DOTNET_gcServer"] = "0",
             ["DOTNET_hostBuilder__reloadConfigOnChange"] = "false",
             ["DOTNET_GCLOHThreshold"] = "100000",
+            ["DOTNET_ThreadPool_UnfairSemaphoreSpinLimit"] = "0",
         };
         var process = await ChildProcess.StartAsync(
             "EhrGrains.Benchmarks.dll", ["serve", role, .. arguments], environment, directory.File(role + ".log"), "ready", cancellationToken);

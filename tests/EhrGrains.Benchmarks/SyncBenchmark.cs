@@ -18,7 +18,7 @@ namespace EhrGrains.Benchmarks;
 internal static class SyncBenchmark
 {
     /// <summary>Patients at one time, of the silo as of those it is compared with.</summary>
-    private const int AtOnce = 4;
+    private const int AtOnce = 8;
 
     private const int WarmPatients = 100;
     private const int ReferencePatients = 40;

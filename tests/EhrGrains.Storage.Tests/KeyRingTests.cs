@@ -50,6 +50,53 @@ public abstract class KeyRingTests(DatabaseFixture fixture)
     }
 
     [Fact]
+    public async Task Ciphers_are_shared_by_no_two_who_seal_and_open_at_once()
+    {
+        var test = await fixture.GetAsync();
+        using var keys = test.NewKeyRing();
+        await keys.SealAsync("busy", KeyClass.Record, Text, Place, Cancelled);
+
+        await Parallel.ForEachAsync(Enumerable.Range(0, 4_000), new ParallelOptions { MaxDegreeOfParallelism = 16, CancellationToken = Cancelled }, async (number, token) =>
+        {
+            var text = BitConverter.GetBytes(number);
+            var keyClass = number % 2 == 0 ? KeyClass.Record : KeyClass.Sync;
+            var record = await keys.SealAsync("busy", keyClass, text, Place, token);
+            (await keys.OpenAsync("busy", keyClass, record, Place, token)).ShouldBe(text);
+        });
+    }
+
+    [Fact]
+    public async Task Keys_that_are_erased_while_they_are_in_use_seal_nothing_after()
+    {
+        var test = await fixture.GetAsync();
+        using var keys = test.NewKeyRing();
+        var record = await keys.SealAsync("erased", KeyClass.Record, Text, Place, Cancelled);
+        using var begun = new SemaphoreSlim(0);
+        var users = Enumerable.Range(0, 4).Select(_ => Task.Run(async () =>
+        {
+            begun.Release();
+            var use = async () =>
+            {
+                while (true)
+                {
+                    (await keys.OpenAsync("erased", KeyClass.Record, record, Place, Cancelled)).ShouldBe(Text);
+                    await Task.Yield();
+                }
+            };
+            await use.ShouldThrowAsync<TenantKeyDestroyedException>();
+        }, Cancelled)).ToArray();
+        for (var i = 0; i < users.Length; i++)
+        {
+            await begun.WaitAsync(Cancelled);
+        }
+
+        await keys.DestroyAsync("erased", Cancelled);
+
+        await Task.WhenAll(users).WaitAsync(Cancelled);
+        await ((Func<Task>)(async () => await keys.SealAsync("erased", KeyClass.Record, Text, Place, Cancelled))).ShouldThrowAsync<TenantKeyDestroyedException>();
+    }
+
+    [Fact]
     public async Task Silos_that_race_to_make_the_first_key_make_one()
     {
         var test = await fixture.GetAsync();

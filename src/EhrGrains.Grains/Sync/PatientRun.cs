@@ -142,65 +142,49 @@ internal sealed class PatientRun(
     {
         var recrawl = TimeSpan.FromHours(spec.CrawlHours > 0 ? spec.CrawlHours : profile.Sync.RecrawlHours);
         run.Begin(time.GetUtcNow(), stored.Patient.IsWhole, recrawl, EhrReader.ScopeOf(run.Rules, spec));
-        Task<SyncRead>? ahead = null;
-        try
+        while (true)
         {
-            while (true)
+            var read = await reader.PageAsync(run, patient, cancellationToken);
+            if (read.Page is not { } page)
             {
-                var read = await (ahead ?? reader.PageAsync(run, patient, cancellationToken));
-                ahead = null;
-                if (read.Page is not { } page)
+                if (read.Outcome == ReadOutcome.Expired && run.Restart())
                 {
-                    if (read.Outcome == ReadOutcome.Expired && run.Restart())
-                    {
-                        continue;
-                    }
-
-                    return Stop(run, read);
+                    continue;
                 }
 
-                var asked = run.Position!.Next;
-                if ((page.Next is not null && (page.Next == asked || run.Position.Page >= TypeRun.PagesMax)) || run.Take(page) is not { } changed)
-                {
-                    run.Fail(SyncProblems.EndlessPages, time.GetUtcNow());
-                    return RunEnd.Over;
-                }
-
-                if (run.IsTooLarge)
-                {
-                    run.Fail(SyncProblems.TooMany, time.GetUtcNow());
-                    return RunEnd.Over;
-                }
-
-                await ReferAsync(run.Position.IsWhole ? page.Entries : changed, cancellationToken);
-                var isOver = run.Advance(page.Next, run.Rules.Searches.Count);
-                if (!isOver && !IsTurnOver)
-                {
-                    // The next page is on its way while this one is committed; it counts as read only after that.
-                    ahead = reader.PageAsync(run, patient, cancellationToken);
-                }
-
-                var gone = isOver ? Finish(run) : [];
-                if (changed.Count > 0 || gone.Length > 0 || time.GetElapsedTime(committedAt) >= options.CheckpointEvery)
-                {
-                    await CommitAsync(run, changed, gone, cancellationToken);
-                }
-
-                if (isOver)
-                {
-                    return RunEnd.Over;
-                }
-
-                if (ahead is null)
-                {
-                    return RunEnd.More;
-                }
+                return Stop(run, read);
             }
-        }
-        finally
-        {
-            // Whatever becomes of it, nobody waits for it any more.
-            ahead?.Ignore();
+
+            var asked = run.Position!.Next;
+            if ((page.Next is not null && (page.Next == asked || run.Position.Page >= TypeRun.PagesMax)) || run.Take(page) is not { } changed)
+            {
+                run.Fail(SyncProblems.EndlessPages, time.GetUtcNow());
+                return RunEnd.Over;
+            }
+
+            if (run.IsTooLarge)
+            {
+                run.Fail(SyncProblems.TooMany, time.GetUtcNow());
+                return RunEnd.Over;
+            }
+
+            await ReferAsync(run.Position.IsWhole ? page.Entries : changed, cancellationToken);
+            var isOver = run.Advance(page.Next, run.Rules.Searches.Count);
+            var gone = isOver ? Finish(run) : [];
+            if (changed.Count > 0 || gone.Length > 0 || time.GetElapsedTime(committedAt) >= options.CheckpointEvery)
+            {
+                await CommitAsync(run, changed, gone, cancellationToken);
+            }
+
+            if (isOver)
+            {
+                return RunEnd.Over;
+            }
+
+            if (IsTurnOver)
+            {
+                return RunEnd.More;
+            }
         }
     }
 

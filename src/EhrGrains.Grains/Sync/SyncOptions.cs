@@ -9,5 +9,5 @@ namespace EhrGrains.Grains.Sync;
 internal sealed record SyncOptions(TimeSpan SliceMax, TimeSpan CheckpointEvery, int PatientsMax, TimeSpan TickEvery, TimeSpan HintDelay)
 {
     internal static SyncOptions Default { get; } =
-        new(TimeSpan.FromSeconds(20), TimeSpan.FromSeconds(5), 4, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(2));
+        new(TimeSpan.FromSeconds(20), TimeSpan.FromSeconds(5), 8, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(2));
 }

@@ -157,33 +157,36 @@ public sealed class KeyRing : IDisposable
     private static byte[]? TrySeal(
         ScopeKeys? keys, string scope, KeyClass keyClass, ReadOnlySpan<byte> plaintext, ReadOnlySpan<byte> associatedData)
     {
-        Span<byte> key = stackalloc byte[SealedRecord.KeyLength];
-        if (keys?.TryCopy(keys.Newest, DataKey(keyClass), key) != true)
-        {
-            return null;
-        }
-
-        var record = SealedRecord.Seal(key, keys.Newest, scope, keyClass, plaintext, associatedData);
-        CryptographicOperations.ZeroMemory(key);
-        return record;
-    }
-
-    private static byte[]? TryOpen(
-        ScopeKeys? keys, int keyId, string scope, KeyClass keyClass, ReadOnlySpan<byte> record, ReadOnlySpan<byte> associatedData)
-    {
-        Span<byte> key = stackalloc byte[SealedRecord.KeyLength];
-        if (keys?.TryCopy(keyId, DataKey(keyClass), key) != true)
+        if (keys?.TryBorrow(keys.Newest, DataKey(keyClass)) is not { } cipher)
         {
             return null;
         }
 
         try
         {
-            return SealedRecord.Open(key, record, scope, keyClass, associatedData);
+            return SealedRecord.Seal(cipher, keys.Newest, scope, keyClass, plaintext, associatedData);
         }
         finally
         {
-            CryptographicOperations.ZeroMemory(key);
+            keys.Return(keys.Newest, DataKey(keyClass), cipher);
+        }
+    }
+
+    private static byte[]? TryOpen(
+        ScopeKeys? keys, int keyId, string scope, KeyClass keyClass, ReadOnlySpan<byte> record, ReadOnlySpan<byte> associatedData)
+    {
+        if (keys?.TryBorrow(keyId, DataKey(keyClass)) is not { } cipher)
+        {
+            return null;
+        }
+
+        try
+        {
+            return SealedRecord.Open(cipher, record, scope, keyClass, associatedData);
+        }
+        finally
+        {
+            keys.Return(keyId, DataKey(keyClass), cipher);
         }
     }
 

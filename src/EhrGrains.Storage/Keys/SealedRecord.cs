@@ -12,16 +12,30 @@ namespace EhrGrains.Storage.Keys;
 internal static class SealedRecord
 {
     internal const int KeyLength = 32;
+    internal const int TagLength = 16;
 
     private const byte Version = 1;
     private const byte Aes256Gcm = 1;
     private const int HeaderLength = 6;
     private const int NonceLength = 12;
-    private const int TagLength = 16;
     private const int Overhead = HeaderLength + NonceLength + TagLength;
 
     internal static byte[] Seal(
         ReadOnlySpan<byte> key, int keyId, string scope, KeyClass keyClass, ReadOnlySpan<byte> plaintext, ReadOnlySpan<byte> associatedData)
+    {
+        using var cipher = new AesGcm(key, TagLength);
+        return Seal(cipher, keyId, scope, keyClass, plaintext, associatedData);
+    }
+
+    internal static byte[] Open(
+        ReadOnlySpan<byte> key, ReadOnlySpan<byte> record, string scope, KeyClass keyClass, ReadOnlySpan<byte> associatedData)
+    {
+        using var cipher = new AesGcm(key, TagLength);
+        return Open(cipher, record, scope, keyClass, associatedData);
+    }
+
+    internal static byte[] Seal(
+        AesGcm cipher, int keyId, string scope, KeyClass keyClass, ReadOnlySpan<byte> plaintext, ReadOnlySpan<byte> associatedData)
     {
         var record = new byte[Overhead + plaintext.Length];
         record[0] = Version;
@@ -29,8 +43,7 @@ internal static class SealedRecord
         BinaryPrimitives.WriteInt32BigEndian(record.AsSpan(2), keyId);
         var nonce = record.AsSpan(HeaderLength, NonceLength);
         RandomNumberGenerator.Fill(nonce);
-        using var aes = new AesGcm(key, TagLength);
-        aes.Encrypt(
+        cipher.Encrypt(
             nonce,
             plaintext,
             record.AsSpan(HeaderLength + NonceLength, plaintext.Length),
@@ -40,11 +53,10 @@ internal static class SealedRecord
     }
 
     internal static byte[] Open(
-        ReadOnlySpan<byte> key, ReadOnlySpan<byte> record, string scope, KeyClass keyClass, ReadOnlySpan<byte> associatedData)
+        AesGcm cipher, ReadOnlySpan<byte> record, string scope, KeyClass keyClass, ReadOnlySpan<byte> associatedData)
     {
         var plaintext = new byte[record.Length - Overhead];
-        using var aes = new AesGcm(key, TagLength);
-        aes.Decrypt(
+        cipher.Decrypt(
             record.Slice(HeaderLength, NonceLength),
             record[(HeaderLength + NonceLength)..^TagLength],
             record[^TagLength..],
