@@ -16,7 +16,7 @@ public sealed class ResourceIdentity
     private readonly byte[] key;
 
     // To make an HMAC of a key costs several times what it costs to use one, and a message has dozens of ids.
-    private readonly ConcurrentBag<IncrementalHash> hashes = [];
+    private readonly ConcurrentBag<HMACSHA256> hashes = [];
 
     /// <summary>Makes ids under <paramref name="key"/>: at least 16 bytes.</summary>
     public ResourceIdentity(ReadOnlySpan<byte> key)
@@ -40,11 +40,10 @@ public sealed class ResourceIdentity
         Span<byte> hash = stackalloc byte[HMACSHA256.HashSizeInBytes];
         if (!hashes.TryTake(out var hmac))
         {
-            hmac = IncrementalHash.CreateHMAC(HashAlgorithmName.SHA256, key);
+            hmac = new HMACSHA256(key);
         }
 
-        hmac.AppendData(bytes);
-        hmac.GetHashAndReset(hash);
+        hmac.TryComputeHash(bytes, hash, out _);
         hashes.Add(hmac);
         return ToBase32(hash[..IdBytes]);
     }
