@@ -200,6 +200,7 @@ internal sealed class RecordAppender(Database database)
     {
         private readonly Dictionary<(string Tenant, string Patient), ChartHead> heads = [];
         private readonly Dictionary<(string Tenant, string Patient, string Type, string Id), object?[]> current = [];
+        private readonly HashSet<(string Tenant, string Patient, string Type, string Id)> made = [];
         private readonly RowSet superseded = new("tenant_id text, patient text, type text, id text");
         private readonly RowSet passing = new(VersionColumns);
         private readonly RowSet changes = new(
@@ -247,10 +248,11 @@ internal sealed class RecordAppender(Database database)
                     head.Resources, head.Bytes);
             }
 
-            var currentRows = new RowSet(VersionColumns);
-            foreach (var row in current.Values)
+            // What was never there needs no look at what is, which would cost as much as the row.
+            var (first, later) = (new RowSet(VersionColumns), new RowSet(VersionColumns));
+            foreach (var (key, row) in current)
             {
-                currentRows.Add(row);
+                (made.Contains(key) ? first : later).Add(row);
             }
 
             var lasts = new RowSet("tenant_id text, last bigint");
@@ -275,7 +277,8 @@ internal sealed class RecordAppender(Database database)
                     WHERE tenant_id = $1 AND patient = $2 AND type = $3 AND id = $4
                     """),
                 .. passing.InsertInto(kind, "record_versions"),
-                .. currentRows.InsertInto(kind, "record_resources", OverwriteResource),
+                .. first.InsertInto(kind, "record_resources"),
+                .. later.InsertInto(kind, "record_resources", OverwriteResource),
                 .. lost.Statements(
                     kind,
                     $"""
@@ -310,6 +313,10 @@ internal sealed class RecordAppender(Database database)
             else if (resource.Version > 1)
             {
                 superseded.Add(tenant, write.Patient.Value, resource.Type, resource.Id);
+            }
+            else
+            {
+                made.Add(key);
             }
 
             current[key] = row;
