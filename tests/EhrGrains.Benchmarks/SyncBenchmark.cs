@@ -86,6 +86,7 @@ internal static class SyncBenchmark
         });
         var written = (await silo.Sync.ReportAsync(0, cancellationToken)).Types.Sum(type => type.Counts.Stored + type.Counts.Deleted);
         var reference = loop.OrderBy(pace => pace.PerSecond).ElementAt(1);
+        var rows = kind == DatabaseKind.PostgreSql && delay == 0 ? await BareRows.PagesPerSecondAsync(AtOnce, cancellationToken) : 0;
         var name = $"{kind}, {(delay == 0 ? "answers at once" : string.Create(CultureInfo.InvariantCulture, $"answers after {delay} ms"))}: ";
         return
         [
@@ -93,6 +94,7 @@ internal static class SyncBenchmark
             Row(name + "Firely's client", objects.OrderBy(pace => pace.PerSecond).ElementAt(1), reference),
             Row(name + $"copied, {patients * PagedHospital.Results:N0} resources", first, reference),
             Row(name + $"read again, {written} written", again, reference),
+            [name + "its rows and changes inserted, nothing else", rows > 0 ? Rate.Text(rows) : "", rows > 0 ? (rows / reference.PerSecond).ToString("F2", CultureInfo.InvariantCulture) : "", "", ""],
             [name + "resident / heap MB at 10 %, 50 %, 100 %, end", string.Join(", ", memory), "", "", ""],
         ];
     }
