@@ -1,6 +1,7 @@
 using EhrGrains.Connect.Bulk;
 using EhrGrains.Connect.Egress;
 using EhrGrains.Connect.Ehr;
+using EhrGrains.Connect.Preflight;
 using EhrGrains.Connect.Smart;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
@@ -31,6 +32,7 @@ public static class ConnectServices
         services.TryAddSingleton<EhrClient>();
         services.TryAddSingleton<BulkClient>();
         services.TryAddSingleton<BulkFiles>();
+        services.TryAddSingleton<SiteProbes>();
         return services;
     }
 }

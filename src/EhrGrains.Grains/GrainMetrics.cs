@@ -10,6 +10,7 @@ internal sealed class GrainMetrics
     private readonly Counter<long> quirkLooks;
     private readonly Counter<long> quirkChanges;
     private readonly Counter<long> contractVerdicts;
+    private readonly Counter<long> preflights;
 
     public GrainMetrics(IMeterFactory meters)
     {
@@ -21,6 +22,7 @@ internal sealed class GrainMetrics
         quirkChanges = meter.CreateCounter<long>(
             "ehrgrains.quirk.changes", "{change}", "Things that a hospital's EHR says of itself otherwise than before: an alarm.");
         contractVerdicts = meter.CreateCounter<long>("ehrgrains.contract.verdicts", "{verdict}", "Data contracts held against a site or its copies.");
+        preflights = meter.CreateCounter<long>("ehrgrains.preflight.runs", "{run}", "Preflights of sites, by what they came to.");
     }
 
     internal void CallRefused(string reason) => callsRefused.Add(1, new KeyValuePair<string, object?>("reason", reason));
@@ -32,6 +34,9 @@ internal sealed class GrainMetrics
 
     internal void ContractJudged(string against, bool isMet) =>
         contractVerdicts.Add(1, new KeyValuePair<string, object?>("against", against), new KeyValuePair<string, object?>("outcome", isMet ? "met" : "unmet"));
+
+    internal void Preflight(string vendor, string outcome) =>
+        preflights.Add(1, new KeyValuePair<string, object?>("vendor", vendor), new KeyValuePair<string, object?>("outcome", outcome));
 
     internal void CredentialVerified(string method, string outcome) =>
         credentialVerification.Add(1, new("method", method), new("outcome", outcome));

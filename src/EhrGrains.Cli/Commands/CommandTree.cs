@@ -24,6 +24,7 @@ internal static class CommandTree
             VendorCommand.Build(),
             QuirksCommand.Build(),
             ContractCommand.Build(),
+            PreflightCommand.Build(),
             QueryCommand.Build(),
             AuditCommand.Build(),
             BudgetCommand.Build(),

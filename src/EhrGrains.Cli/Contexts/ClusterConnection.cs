@@ -9,6 +9,7 @@ using EhrGrains.Contracts.Client;
 using EhrGrains.Contracts.DataContracts;
 using EhrGrains.Contracts.Feeds;
 using EhrGrains.Contracts.Populations;
+using EhrGrains.Contracts.Preflight;
 using EhrGrains.Contracts.Query;
 using EhrGrains.Contracts.Quirks;
 using EhrGrains.Contracts.Records;
@@ -133,6 +134,9 @@ public sealed class ClusterConnection : IAsyncDisposable
 
     /// <summary>Data contracts held against a tenant's site.</summary>
     public IDataContractGrain DataContracts(TenantId tenant) => grains.GetGrain<IDataContractGrain>(GrainKeys.Tenant(tenant));
+
+    /// <summary>The checks of a tenant's site.</summary>
+    public IPreflightGrain Preflight(TenantId tenant) => grains.GetGrain<IPreflightGrain>(GrainKeys.Tenant(tenant));
 
     /// <summary>How a tenant's messages become FHIR.</summary>
     public IMappingGrain Mapping(TenantId tenant) => grains.GetGrain<IMappingGrain>(GrainKeys.Tenant(tenant));
