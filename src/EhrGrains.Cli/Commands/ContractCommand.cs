@@ -76,8 +76,8 @@ internal static class ContractCommand
 
     private static Argument<FileInfo> FileArgument() => new("FILE") { Description = "The contract: YAML, as deploy/contracts/chronic-care.yaml." };
 
-    // What is wrong with it is said here, by line, before anyone is asked.
-    private static async Task<string> ReadAsync(FileInfo file, CancellationToken cancellationToken)
+    /// <summary>The text of a contract. What is wrong with it is said here, by line, before anyone is asked.</summary>
+    internal static async Task<string> ReadAsync(FileInfo file, CancellationToken cancellationToken)
     {
         if (!file.Exists)
         {

@@ -17,20 +17,23 @@ namespace EhrGrains.Cli.Commands;
 /// <summary><c>ehrgrains preflight</c>: tries a site, and says what the hospital or the operator should change.</summary>
 internal static class PreflightCommand
 {
-    private const int ContractBytesMax = 1024 * 1024;
-
     // Beside those of the cluster: only from outside it can be seen what a hospital sees.
     private static readonly PreflightCheck Reachable = new(
         "EHR-PRE-505", "credential.reachable", null, PreflightState.Skipped, "", null, PreflightOwner.Operator);
 
     private static readonly TimeSpan Beat = TimeSpan.FromMilliseconds(200);
+    private static readonly TimeSpan KeysPatience = TimeSpan.FromSeconds(10);
+
+    // Of the time that the command has: to connect before the run, and to look for the keys after it.
+    private const int SecondsBeside = 25;
+    private const int SecondsMin = 5;
 
     internal static Verb Build()
     {
         var tenant = Parameters.Tenant();
         var patient = Parameters.Text("--patient", "ID", "The logical id of a test patient: searches, pages and reads are tried with it, and skipped without.");
         var types = Parameters.Texts("--type", "TYPE", "Try only this resource type.");
-        var contract = Parameters.Text("--contract", "FILE", "Try the searches of this data contract instead of those that copies make.");
+        var contract = new Option<FileInfo?>("--contract") { Description = "Try the searches of this data contract instead of those that copies make.", HelpName = "FILE" };
         var send = new Option<bool>("--send") { Description = "Send each outbound feed a message about nothing (NMD^N02) and wait for its acknowledgement; else only connect." };
         var requests = new Option<int>("--requests") { Description = "Send at most this many FHIR requests, 10 to 1,000.", HelpName = "N", DefaultValueFactory = _ => 200 };
         var html = Parameters.Text("--html", "FILE", "Also write the report as a page that can be sent to the hospital and printed.");
@@ -48,6 +51,7 @@ internal static class PreflightCommand
                     Searches = run.Get(contract) is { } file ? await ReadContractAsync(file, run.Stopping) : [],
                     Send = run.Get(send),
                     RequestsMax = run.Get(requests),
+                    Seconds = Math.Clamp(run.Get(GlobalOptions.TimeoutSeconds) - SecondsBeside, SecondsMin, PreflightRequest.SecondsMax),
                 };
                 var report = await RunAsync(run, run.Get(tenant), request, run.Get(keys));
                 if (run.Get(html) is { } page)
@@ -86,18 +90,12 @@ internal static class PreflightCommand
 
         var report = await running;
         var reachable = await CheckKeysAsync(cluster, tenant, keysUrl, run.Stopping);
-        var at = Array.FindLastIndex(report.Checks, check => string.CompareOrdinal(check.Code, reachable.Code) < 0) + 1;
-        return report with { Checks = [.. report.Checks[..at], reachable, .. report.Checks[at..]] };
+        return report with { Checks = [.. report.Checks.Append(reachable).OrderBy(static check => check.Code, StringComparer.Ordinal)] };
     }
 
-    private static async Task<PreflightSearch[]> ReadContractAsync(string file, CancellationToken cancellationToken)
+    private static async Task<PreflightSearch[]> ReadContractAsync(FileInfo file, CancellationToken cancellationToken)
     {
-        if (new FileInfo(file) is { Exists: true, Length: > ContractBytesMax })
-        {
-            throw new Contracts.ProblemException(Contracts.ProblemKind.Invalid, "EHR-CLI-100", "--contract", "The file is larger than 1 MiB.");
-        }
-
-        var contract = DataContractReader.Read(await File.ReadAllTextAsync(file, cancellationToken));
+        var contract = DataContractReader.Read(await ContractCommand.ReadAsync(file, cancellationToken));
         return
         [
             .. contract.Needs.SelectMany(need => need.Resource.Searches.DefaultIfEmpty(new ContractSearch(need.Resource.Type, [])))
@@ -125,6 +123,7 @@ internal static class PreflightCommand
         try
         {
             using var http = ClusterConnection.NewHttpClient(cluster.Context);
+            http.Timeout = KeysPatience;
             using var response = await http.GetAsync(url, cancellationToken);
             if (!response.IsSuccessStatusCode)
             {
@@ -137,7 +136,8 @@ internal static class PreflightCommand
                 : url.Scheme == "http" && !url.IsLoopback ? Reachable with { State = PreflightState.Warning, Seen = $"{url.Authority} shows the active key, in plain.", Change = "Publish the keys by https." }
                 : Reachable with { State = PreflightState.Passed, Seen = $"{url.Authority} shows the active key to this machine." };
         }
-        catch (Exception e) when (e is HttpRequestException or JsonException or InvalidOperationException)
+        catch (Exception e) when (e is HttpRequestException or JsonException or InvalidOperationException
+            || (e is OperationCanceledException && !cancellationToken.IsCancellationRequested))
         {
             return Reachable with { State = PreflightState.Failed, Seen = $"{url.Authority} does not show them ({e.GetType().Name}).", Change = Change };
         }

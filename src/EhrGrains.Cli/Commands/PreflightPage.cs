@@ -31,7 +31,7 @@ internal static class PreflightPage
         page.Append("<h2>All checks</h2>\n<table><thead><tr><th>Code</th><th>Check</th><th>Result</th><th>Seen</th></tr></thead><tbody>\n");
         foreach (var check in report.Checks)
         {
-            page.Append(CultureInfo.InvariantCulture, $"<tr><td><code>{check.Code}</code></td><td>{NameOf(check)}</td>{State(check)}<td>{Safe(check.Seen)}</td></tr>\n");
+            page.Append(CultureInfo.InvariantCulture, $"<tr><td><code>{Safe(check.Code)}</code></td><td>{NameOf(check)}</td>{State(check)}<td>{Safe(check.Seen)}</td></tr>\n");
         }
 
         return page.Append("</tbody></table>\n</body></html>\n").ToString();

@@ -28,15 +28,7 @@ public static class NetworkProbe
         ArgumentNullException.ThrowIfNull(options);
         var rules = AddressRules.For(connection.PrivateNetworks);
         var facts = new NetworkFacts { Authority = $"{url.IdnHost}:{url.Port}" };
-        IPAddress[] addresses;
-        try
-        {
-            addresses = IPAddress.TryParse(url.IdnHost, out var literal) ? [literal] : await Dns.GetHostAddressesAsync(url.IdnHost, cancellationToken);
-        }
-        catch (SocketException)
-        {
-            return facts;
-        }
+        var addresses = await ResolveAsync(url.IdnHost, options, time, cancellationToken);
 
         var allowed = addresses.Where(rules.Allow).ToArray();
         facts = facts with
@@ -64,12 +56,29 @@ public static class NetworkProbe
         }
     }
 
+    // Empty: there are none, or the resolver said nothing in time.
+    private static async Task<IPAddress[]> ResolveAsync(string host, ConnectOptions options, TimeProvider time, CancellationToken cancellationToken)
+    {
+        using var patience = new CancellationTokenSource(options.ConnectTimeout, time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, patience.Token);
+        try
+        {
+            return IPAddress.TryParse(host, out var literal) ? [literal] : await Dns.GetHostAddressesAsync(host, either.Token);
+        }
+        catch (Exception e) when (e is SocketException || (e is OperationCanceledException && !cancellationToken.IsCancellationRequested))
+        {
+            return [];
+        }
+    }
+
     private static async Task<TlsFacts> ShakeHandsAsync(
         ConnectionSpec connection, Uri url, Socket socket, ConnectOptions options, TimeProvider time, CancellationToken cancellationToken)
     {
         using var patience = new CancellationTokenSource(options.ConnectTimeout, time);
         using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, patience.Token);
         var seen = new TlsFacts();
+        var policy = TenantTrust.ChainPolicy(connection.TrustedCertificates);
+        var stated = policy.ExtraStore.Count;
         await using var tls = new SslStream(new NetworkStream(socket, ownsSocket: false));
         try
         {
@@ -79,10 +88,10 @@ public static class NetworkProbe
                     TargetHost = url.IdnHost,
                     EnabledSslProtocols = SslProtocols.Tls12 | SslProtocols.Tls13,
                     ApplicationProtocols = [SslApplicationProtocol.Http2, SslApplicationProtocol.Http11],
-                    CertificateChainPolicy = TenantTrust.ChainPolicy(connection.TrustedCertificates),
+                    CertificateChainPolicy = policy,
                     RemoteCertificateValidationCallback = (_, certificate, chain, errors) =>
                     {
-                        seen = certificate is X509Certificate2 shown ? Read(shown, chain, errors) : seen;
+                        seen = certificate is X509Certificate2 shown ? Read(shown, chain, stated, errors) : seen;
                         return errors == SslPolicyErrors.None;
                     },
                 },
@@ -96,7 +105,7 @@ public static class NetworkProbe
         }
     }
 
-    private static TlsFacts Read(X509Certificate2 shown, X509Chain? chain, SslPolicyErrors errors)
+    private static TlsFacts Read(X509Certificate2 shown, X509Chain? chain, int stated, SslPolicyErrors errors)
     {
         var built = chain?.ChainElements.Select(static e => e.Certificate).ToArray() ?? [];
         return new TlsFacts
@@ -106,7 +115,7 @@ public static class NetworkProbe
             ChainProblems = chain is null || (errors & SslPolicyErrors.RemoteCertificateChainErrors) == SslPolicyErrors.None
                 ? []
                 : [.. chain.ChainStatus.Select(static s => s.Status.ToString()).Distinct(StringComparer.Ordinal)],
-            Sent = 1 + (chain?.ChainPolicy.ExtraStore.Count(c => !c.RawData.AsSpan().SequenceEqual(shown.RawData)) ?? 0),
+            Sent = 1 + (chain?.ChainPolicy.ExtraStore.Count(c => !c.RawData.AsSpan().SequenceEqual(shown.RawData)) ?? stated) - stated,
             NotAfter = new DateTimeOffset(built.Append(shown).Min(static c => c.NotAfter)),
             Life = shown.NotAfter - shown.NotBefore,
             Key = KeyOf(shown, out var isStrong),

@@ -16,7 +16,7 @@ public interface IPreflightGrain : IGrainWithStringKey
     [Alias("Plan"), Requires(Permission.Operate), AlwaysInterleave]
     Task<PreflightPlan> PlanAsync(PreflightRequest request, CancellationToken cancellationToken);
 
-    /// <summary>Runs the checks, one run at a time; it ends by itself within <see cref="PreflightRequest.SecondsMax"/>.</summary>
+    /// <summary>Runs the checks, one run at a time; it ends by itself within <see cref="PreflightRequest.Seconds"/>.</summary>
     /// <exception cref="ProblemException">As <see cref="PlanAsync"/>. Conflict: one is under way. Unavailable: it cannot be audited.</exception>
     [Alias("Run"), Requires(Permission.Operate), AlwaysInterleave, ResponseTimeout("00:11:00")]
     Task<PreflightReport> RunAsync(PreflightRequest request, CancellationToken cancellationToken);
@@ -33,7 +33,7 @@ public interface IPreflightGrain : IGrainWithStringKey
 [GenerateSerializer, Immutable, Alias("ehr.PreflightRequest")]
 public sealed record PreflightRequest
 {
-    /// <summary>The longest that a run takes, in seconds.</summary>
+    /// <summary>The longest that a run may be given, in seconds.</summary>
     public const int SecondsMax = 600;
 
     /// <summary>
@@ -57,6 +57,10 @@ public sealed record PreflightRequest
     /// <summary>Searches to try in place of those that copies make, for example a data contract's. At most 200.</summary>
     [Id(4)]
     public PreflightSearch[] Searches { get; init; } = [];
+
+    /// <summary>After how many seconds the run ends, with what was found until then. 5–<see cref="SecondsMax"/>; default 270.</summary>
+    [Id(5)]
+    public int Seconds { get; init; } = 270;
 
     /// <summary>Prints without the patient.</summary>
     public override string ToString() => $"preflight of {Types.Length} types, {RequestsMax} requests";

@@ -182,5 +182,14 @@ internal sealed class AnswerChecks(PreflightRun run)
 
     private static EhrRequest With(EhrRequest request, string name, string value) => request.Form is { } form
         ? request with { Form = [.. form.Where(p => p.Name != name), new SearchParameter(name, value)] }
-        : request with { Url = $"{request.Url}{(request.Url.Contains('?', StringComparison.Ordinal) ? '&' : '?')}{Uri.EscapeDataString(name)}={Uri.EscapeDataString(value)}" };
+        : request with { Url = WithQuery(request.Url, name, value) };
+
+    // In place of what the plan may have of the name: twice, a server takes whichever it likes.
+    private static string WithQuery(string url, string name, string value)
+    {
+        var cut = url.IndexOf('?', StringComparison.Ordinal);
+        var (path, query) = cut < 0 ? (url, "") : (url[..cut], url[(cut + 1)..]);
+        var others = query.Split('&', StringSplitOptions.RemoveEmptyEntries).Where(p => !p.StartsWith($"{name}=", StringComparison.Ordinal));
+        return $"{path}?{string.Join('&', [.. others, $"{Uri.EscapeDataString(name)}={Uri.EscapeDataString(value)}"])}";
+    }
 }

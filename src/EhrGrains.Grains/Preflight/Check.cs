@@ -9,6 +9,8 @@ namespace EhrGrains.Grains.Preflight;
 /// <param name="Owner">Who changes it when it is not as it should be.</param>
 internal sealed record Check(int Number, string Name, PreflightOwner Owner)
 {
+    private static readonly List<Check> Known = []; // first: those that follow enter themselves
+
     internal static readonly Check Lifecycle = Ours(101, "config.lifecycle");
     internal static readonly Check TimeZone = Ours(102, "config.time-zone");
     internal static readonly Check Settings = Ours(103, "config.settings");
@@ -103,10 +105,19 @@ internal sealed record Check(int Number, string Name, PreflightOwner Owner)
     internal static readonly Check FeedEcho = Theirs(912, "feed.echo");
     internal static readonly Check FeedCertificate = Ours(913, "feed.certificate");
 
+    /// <summary>All of them, in the order of their numbers.</summary>
+    internal static IReadOnlyList<Check> All => Known;
+
     /// <summary>The code.</summary>
     internal string Code { get; } = string.Create(CultureInfo.InvariantCulture, $"EHR-PRE-{Number:000}");
 
-    private static Check Ours(int number, string name) => new(number, name, PreflightOwner.Operator);
+    private static Check Ours(int number, string name) => Enter(new(number, name, PreflightOwner.Operator));
 
-    private static Check Theirs(int number, string name) => new(number, name, PreflightOwner.Hospital);
+    private static Check Theirs(int number, string name) => Enter(new(number, name, PreflightOwner.Hospital));
+
+    private static Check Enter(Check check)
+    {
+        Known.Add(check);
+        return check;
+    }
 }

@@ -10,7 +10,7 @@ namespace EhrGrains.Grains.Preflight;
 /// <summary>What the operator stated, and whether the budget does for what is to be copied. Nothing is sent.</summary>
 internal static class ConfigurationChecks
 {
-    internal static async Task RunAsync(PreflightRun run, CancellationToken cancellationToken)
+    internal static async Task RunAsync(PreflightRun run)
     {
         var (site, spec) = (run.Site, run.Site.Spec);
         run.Judge(
@@ -37,10 +37,10 @@ internal static class ConfigurationChecks
         run.Judge(
             Check.Grants, site.Description.Grants.Length > 0, $"{site.Description.Grants.Length} apps may ask here.",
             "No app may ask at this tenant yet: «ehrgrains grant».", PreflightState.Warning);
-        await CheckBudgetAsync(run, cancellationToken);
+        await CheckBudgetAsync(run);
     }
 
-    private static async Task CheckBudgetAsync(PreflightRun run, CancellationToken cancellationToken)
+    private static async Task CheckBudgetAsync(PreflightRun run)
     {
         var (budget, limits, name) = (run.Site.Spec.Budget, run.Site.Profile.Limits, run.Site.Profile.Name);
         var rate = (double)budget.Requests / budget.WindowSeconds;
@@ -58,7 +58,7 @@ internal static class ConfigurationChecks
                 "Lower budget, or have the hospital confirm what the contract allows.", PreflightState.Warning);
         }
 
-        var status = await run.Tools.Grains.GetGrain<ITenantSyncGrain>(GrainKeys.Tenant(run.Site.Tenant)).StatusAsync(cancellationToken);
+        var status = await run.Tools.Grains.GetGrain<ITenantSyncGrain>(GrainKeys.Tenant(run.Site.Tenant)).StatusAsync(run.Deadline);
         var searches = run.Site.Types.Sum(type => Math.Max(1, type.Searches.Count));
         var wanted = (double)status.Patients * searches / run.Site.Spec.Sync.FreshnessSeconds;
         var allowed = budget.DailyQuota is { } quota ? Math.Min(rate, quota / 86_400d) : rate;
@@ -74,7 +74,7 @@ internal static class ConfigurationChecks
             run.Judge(Check.BudgetPace, wanted <= allowed, seen, "Raise sync.freshnessSeconds, copy fewer types, or ask the hospital for a higher limit.", PreflightState.Warning);
         }
 
-        var spent = await run.Tools.Grains.GetGrain<ISiteBudgetGrain>(GrainKeys.Tenant(run.Site.Tenant)).DescribeAsync(cancellationToken);
+        var spent = await run.Tools.Grains.GetGrain<ISiteBudgetGrain>(GrainKeys.Tenant(run.Site.Tenant)).DescribeAsync(run.Deadline);
         run.Judge(
             Check.BudgetHold, spent.HoldOff == TimeSpan.Zero,
             spent.HoldOff == TimeSpan.Zero ? $"Nothing is held off; {spent.SpentToday} requests today." : $"Nothing is sent for {spent.HoldOff.TotalSeconds:0} s more: the hospital asked for a pause, or the quota is used up.",

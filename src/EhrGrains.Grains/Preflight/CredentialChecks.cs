@@ -20,7 +20,7 @@ internal static class CredentialChecks
     private static readonly Check[] Credential = [Check.CredentialAge, Check.CredentialMethod, Check.CredentialPublished];
     private static readonly Check[] Token = [Check.TokenRequest, Check.TokenLifetime, Check.TokenScopes, Check.TokenExcess, Check.TokenRefresh];
 
-    internal static async Task RunAsync(PreflightRun run, CancellationToken cancellationToken)
+    internal static async Task RunAsync(PreflightRun run)
     {
         var active = run.Site.Description.Credentials.FirstOrDefault(credential => credential.State == CredentialState.Active);
         run.Judge(
@@ -34,14 +34,14 @@ internal static class CredentialChecks
 
         var grain = run.Tools.Grains.GetGrain<IHospitalTenantGrain>(GrainKeys.Tenant(run.Site.Tenant));
         CheckAge(run, active);
-        await CheckPublishedAsync(run, active, grain, cancellationToken);
+        await CheckPublishedAsync(run, active, grain);
         if (run.Halt is { } halt)
         {
             run.SkipAll(halt, Token);
             return;
         }
 
-        await CheckTokenAsync(run, grain, cancellationToken);
+        await CheckTokenAsync(run, grain);
     }
 
     private static void CheckAge(PreflightRun run, CredentialSummary active)
@@ -55,7 +55,7 @@ internal static class CredentialChecks
             "Rotate the credential: the new one has the stated method.", PreflightState.Warning);
     }
 
-    private static async Task CheckPublishedAsync(PreflightRun run, CredentialSummary active, IHospitalTenantGrain grain, CancellationToken cancellationToken)
+    private static async Task CheckPublishedAsync(PreflightRun run, CredentialSummary active, IHospitalTenantGrain grain)
     {
         if (active.KeyId is not { } keyId)
         {
@@ -63,24 +63,24 @@ internal static class CredentialChecks
             return;
         }
 
-        using var keys = JsonDocument.Parse(await grain.GetJsonWebKeySetAsync(cancellationToken));
+        using var keys = JsonDocument.Parse(await grain.GetJsonWebKeySetAsync(run.Deadline));
         run.Judge(
             Check.CredentialPublished, keys.RootElement.Items("keys").Any(key => key.Text("kid") == keyId), $"The tenant's JWKS has {keys.RootElement.Items("keys").Count()} keys.",
             "The active key is not among them: rotate the credential.");
     }
 
-    private static async Task CheckTokenAsync(PreflightRun run, IHospitalTenantGrain grain, CancellationToken cancellationToken)
+    private static async Task CheckTokenAsync(PreflightRun run, IHospitalTenantGrain grain)
     {
         var site = run.Site;
         var endpoint = site.Connection.TokenEndpoint ?? site.Description.PinnedTokenEndpoint;
-        var sealedOnes = await grain.GetSealedCredentialsAsync(cancellationToken);
+        var sealedOnes = await grain.GetSealedCredentialsAsync(run.Deadline);
         if (endpoint is null || sealedOnes.Length == 0)
         {
             run.SkipAll("No token endpoint is known yet.", Token);
             return;
         }
 
-        var answer = await run.Tools.Tokens.SendAsync(site.Tenant, site.Connection, site.Profile, endpoint, sealedOnes[0], cancellationToken);
+        var answer = await run.Tools.Tokens.SendAsync(site.Tenant, site.Connection, site.Profile, endpoint, sealedOnes[0], run.Deadline);
         if (answer.Failure is { } failure)
         {
             run.Fail(Check.TokenRequest, $"No token was given [{failure.Code}].", failure.Message);

@@ -16,7 +16,7 @@ internal static class FeedChecks
     private static readonly TimeSpan CertificateWarning = TimeSpan.FromDays(30);
     private static readonly TimeSpan EchoPatience = TimeSpan.FromSeconds(30);
 
-    internal static async Task RunAsync(PreflightRun run, CancellationToken cancellationToken)
+    internal static async Task RunAsync(PreflightRun run)
     {
         if (run.Site.Spec.Feeds.Length == 0)
         {
@@ -29,18 +29,18 @@ internal static class FeedChecks
             var key = GrainKeys.Feed(run.Site.Tenant, FeedId.Parse(feed.Feed, null));
             if (feed.Inbound is { } inbound)
             {
-                await CheckInboundAsync(run, feed.Feed, inbound, run.Tools.Grains.GetGrain<IMllpConnectionGrain>(key), cancellationToken);
+                await CheckInboundAsync(run, feed.Feed, inbound, run.Tools.Grains.GetGrain<IMllpConnectionGrain>(key));
             }
             else if (feed.Outbound is { } outbound)
             {
-                await CheckOutboundAsync(run, feed.Feed, outbound, run.Tools.Grains.GetGrain<IMllpSenderGrain>(key), cancellationToken);
+                await CheckOutboundAsync(run, feed.Feed, outbound, run.Tools.Grains.GetGrain<IMllpSenderGrain>(key));
             }
         }
     }
 
-    private static async Task CheckInboundAsync(PreflightRun run, string feed, InboundFeedSpec spec, IMllpConnectionGrain grain, CancellationToken cancellationToken)
+    private static async Task CheckInboundAsync(PreflightRun run, string feed, InboundFeedSpec spec, IMllpConnectionGrain grain)
     {
-        var status = await grain.StatusAsync(cancellationToken);
+        var status = await grain.StatusAsync(run.Deadline);
         Stands(run, feed, status.State, status.Reason, status.Alarms, "feed");
         var age = run.Tools.Time.GetUtcNow() - status.LastReceivedAt;
         run.Judge(
@@ -60,9 +60,9 @@ internal static class FeedChecks
             "Messages may come in plain over a public network: state listener tls and the sender's certificate, or the private network of the tunnel.", PreflightState.Warning, feed);
     }
 
-    private static async Task CheckOutboundAsync(PreflightRun run, string feed, OutboundFeedSpec spec, IMllpSenderGrain grain, CancellationToken cancellationToken)
+    private static async Task CheckOutboundAsync(PreflightRun run, string feed, OutboundFeedSpec spec, IMllpSenderGrain grain)
     {
-        var status = await grain.StatusAsync(cancellationToken);
+        var status = await grain.StatusAsync(run.Deadline);
         Stands(run, feed, status.State, status.Reason, status.Alarms, "outbound");
         if (status.Certificate is { } certificate)
         {
@@ -94,7 +94,7 @@ internal static class FeedChecks
         }
         else
         {
-            await ConnectAsync(run, feed, spec, cancellationToken);
+            await ConnectAsync(run, feed, spec);
         }
     }
 
@@ -108,15 +108,15 @@ internal static class FeedChecks
             "See to the alarms before the site goes live.", PreflightState.Warning, feed);
     }
 
-    private static async Task ConnectAsync(PreflightRun run, string feed, OutboundFeedSpec spec, CancellationToken cancellationToken)
+    private static async Task ConnectAsync(PreflightRun run, string feed, OutboundFeedSpec spec)
     {
         try
         {
             var patient = spec with { AcknowledgementTimeoutSeconds = Math.Min(spec.AcknowledgementTimeoutSeconds, (int)EchoPatience.TotalSeconds) };
             await using var connection = await MllpClientConnection.ConnectAsync(
-                new MllpDestination(patient, run.Site.Connection.PrivateNetworks), run.Tools.Time, run.Tools.ConnectMetrics, cancellationToken);
+                new MllpDestination(patient, run.Site.Connection.PrivateNetworks), run.Tools.Time, run.Tools.ConnectMetrics, run.Deadline);
             run.Pass(Check.FeedConnects, $"{spec.Host}:{spec.Port} takes the connection{(spec.Tls ? " with TLS" : "")}.", feed);
-            await EchoAsync(run, feed, connection, cancellationToken);
+            await EchoAsync(run, feed, connection);
         }
         catch (Exception e) when (e is EgressRefusedException or HttpRequestException or AuthenticationException or IOException)
         {
@@ -127,7 +127,7 @@ internal static class FeedChecks
         }
     }
 
-    private static async Task EchoAsync(PreflightRun run, string feed, MllpClientConnection connection, CancellationToken cancellationToken)
+    private static async Task EchoAsync(PreflightRun run, string feed, MllpClientConnection connection)
     {
         if (!run.Site.Request.Send)
         {
@@ -139,7 +139,7 @@ internal static class FeedChecks
         var now = run.Tools.Time.GetUtcNow();
         var message = string.Create(
             CultureInfo.InvariantCulture, $"MSH|^~\\&|EHRGRAINS|PREFLIGHT|||{now.UtcDateTime:yyyyMMddHHmmss}+0000||NMD^N02^NMD_N02|PRE{now.UtcTicks}|T|2.5.1\rNCK|{now.UtcDateTime:yyyyMMddHHmmss}+0000\r");
-        var result = await connection.SendAsync(Encoding.ASCII.GetBytes(message), cancellationToken);
+        var result = await connection.SendAsync(Encoding.ASCII.GetBytes(message), run.Deadline);
         run.Judge(
             Check.FeedEcho, result.Code is not null, result.Code is { } code ? $"Acknowledged with {code}." : result.Outcome == MllpSendOutcome.NoAnswer ? "No acknowledgement came in time." : "The connection was closed before an acknowledgement.",
             "Let the listener acknowledge every message, also one that it does not take (AE, AR).", target: feed);

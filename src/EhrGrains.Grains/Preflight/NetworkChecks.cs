@@ -14,7 +14,7 @@ internal static class NetworkChecks
     private static readonly Check[] Tls = [Check.TlsHandshake, Check.TlsChain, Check.TlsHost, Check.TlsExpiry, Check.TlsKey, Check.TlsRevocation];
     private static readonly Check[] AfterName = [Check.DnsAllowed, Check.DnsFamilies, Check.TcpConnects, .. Tls];
 
-    internal static async Task RunAsync(PreflightRun run, CancellationToken cancellationToken)
+    internal static async Task RunAsync(PreflightRun run)
     {
         if (run.Halt is { } halt)
         {
@@ -23,17 +23,17 @@ internal static class NetworkChecks
         }
 
         var fhir = new Uri(run.Site.Connection.BaseUrl);
-        await LookAsync(run, fhir, cancellationToken);
+        await LookAsync(run, fhir);
         var endpoint = run.Site.Connection.TokenEndpoint ?? run.Site.Description.PinnedTokenEndpoint;
         if (endpoint is not null && Uri.TryCreate(endpoint, UriKind.Absolute, out var token) && token.Authority != fhir.Authority)
         {
-            await LookAsync(run, token, cancellationToken);
+            await LookAsync(run, token);
         }
     }
 
-    private static async Task LookAsync(PreflightRun run, Uri url, CancellationToken cancellationToken)
+    private static async Task LookAsync(PreflightRun run, Uri url)
     {
-        var facts = await NetworkProbe.LookAsync(run.Site.Connection, url, run.Tools.Connect, run.Tools.Time, cancellationToken);
+        var facts = await NetworkProbe.LookAsync(run.Site.Connection, url, run.Tools.Connect, run.Tools.Time, run.Deadline);
         var at = facts.Authority;
         run.Judge(Check.DnsResolves, facts.IPv4 + facts.IPv6 > 0, $"{facts.IPv4 + facts.IPv6} addresses.", "The name has no address: check it, or publish it to the resolvers of this cluster.", target: at);
         if (facts.IPv4 + facts.IPv6 == 0)
@@ -75,8 +75,10 @@ internal static class NetworkChecks
 
     private static void CheckTls(PreflightRun run, TlsFacts tls, string at)
     {
+        var refused = tls.HasCertificate && (!tls.IsForHost || tls.ChainProblems.Count > 0);
         run.Judge(
-            Check.TlsHandshake, tls.IsComplete || tls.HasCertificate, tls.IsComplete ? $"{tls.Protocol}, {tls.Application ?? "no ALPN"}." : "The handshake was not completed.",
+            Check.TlsHandshake, tls.IsComplete || refused,
+            tls.IsComplete ? $"{tls.Protocol}, {tls.Application ?? "no ALPN"}." : refused ? "Ended by us: the certificate is not trusted." : "The host did not complete it.",
             "Offer TLS 1.2 or 1.3 with a certificate, without asking for a client certificate.", target: at);
         if (!tls.HasCertificate)
         {

@@ -27,7 +27,8 @@ internal sealed partial class PreflightGrain(
     private const int SearchesMax = 200;
     private const int ParametersMax = 16;
 
-    private static readonly TimeSpan RunMax = TimeSpan.FromSeconds(PreflightRequest.SecondsMax - 60);
+    private const int SecondsMin = 5;
+
     private static readonly TimeSpan ProgressWait = TimeSpan.FromSeconds(5);
 
     private PreflightRun? running;
@@ -50,7 +51,7 @@ internal sealed partial class PreflightGrain(
             throw new ProblemException(ProblemKind.Conflict, "EHR-PRE-001", "", "A preflight of this tenant is under way; wait until it has ended.");
         }
 
-        using var limit = new CancellationTokenSource(RunMax, time);
+        using var limit = new CancellationTokenSource(TimeSpan.FromSeconds(request.Seconds), time);
         using var deadline = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
         var tools = new PreflightTools(line, probes, connect, connectMetrics, tokens, aliases, audit, GrainFactory, time);
         var run = running = new PreflightRun(site, tools, deadline.Token);
@@ -87,22 +88,18 @@ internal sealed partial class PreflightGrain(
     private async Task<PreflightReport> RunAsync(PreflightRun run, CancellationToken cancellationToken)
     {
         var (startedAt, started) = (time.GetUtcNow(), time.GetTimestamp());
-        await ConfigurationChecks.RunAsync(run, cancellationToken);
-        await NetworkChecks.RunAsync(run, cancellationToken);
-        await DiscoveryChecks.RunAsync(run);
-        await StatementChecks.RunAsync(run);
-        await CredentialChecks.RunAsync(run, cancellationToken);
-        var answers = new AnswerChecks(run);
-        await answers.RunFirstAsync();
-        await run.FindPatientAsync(cancellationToken);
-        var found = await new SearchChecks(run).RunAsync();
-        await new PagingChecks(run).RunAsync(found);
-        await answers.RunAsync(found);
-        await UsageChecks.RunAsync(run, cancellationToken);
-        await FeedChecks.RunAsync(run, cancellationToken);
+        try
+        {
+            await CheckAsync(run);
+        }
+        catch (OperationCanceledException) when (run.Deadline.IsCancellationRequested)
+        {
+            // Its time is over: what was found until then is told.
+        }
 
         // What was left because the caller is gone is nobody's report.
         cancellationToken.ThrowIfCancellationRequested();
+        run.SkipRest();
         var failed = run.Checks.Count(check => check.State == PreflightState.Failed);
         metrics.Preflight(run.Site.Connection.Vendor, failed > 0 ? "failed" : run.Checks.Any(check => check.State == PreflightState.Warning) ? "warning" : "passed");
         LogEnded(log, run.Site.Tenant, run.Checks.Count, failed, run.Requests);
@@ -115,8 +112,25 @@ internal sealed partial class PreflightGrain(
             StartedAt = startedAt,
             Duration = time.GetElapsedTime(started),
             Requests = run.Requests,
-            Checks = [.. run.Checks],
+            Checks = [.. run.Checks.OrderBy(static check => check.Code, StringComparer.Ordinal)],
         };
+    }
+
+    private static async Task CheckAsync(PreflightRun run)
+    {
+        await ConfigurationChecks.RunAsync(run);
+        await NetworkChecks.RunAsync(run);
+        await DiscoveryChecks.RunAsync(run);
+        await StatementChecks.RunAsync(run);
+        await CredentialChecks.RunAsync(run);
+        var answers = new AnswerChecks(run);
+        await answers.RunFirstAsync();
+        await run.FindPatientAsync();
+        var found = await new SearchChecks(run).RunAsync();
+        await new PagingChecks(run).RunAsync(found);
+        await answers.RunAsync(found);
+        await UsageChecks.RunAsync(run);
+        await FeedChecks.RunAsync(run);
     }
 
     private async Task<PreflightSite> SiteAsync(PreflightRequest request, CancellationToken cancellationToken)
@@ -149,6 +163,11 @@ internal sealed partial class PreflightGrain(
         if (request?.RequestsMax is not (>= 10 and <= 1_000))
         {
             problems.Add(new("EHR-PRE-004", "requestsMax", "State 10 to 1,000 requests."));
+        }
+
+        if (request?.Seconds is not (>= SecondsMin and <= PreflightRequest.SecondsMax))
+        {
+            problems.Add(new("EHR-PRE-006", "seconds", "State 5 to 600 seconds."));
         }
 
         if (problems.Count > 0)

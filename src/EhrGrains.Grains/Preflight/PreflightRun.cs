@@ -19,6 +19,7 @@ internal sealed class PreflightRun(PreflightSite site, PreflightTools tools, Can
 {
     private const int FailuresMax = 3;
     private const int TextMax = 300;
+    private const string Over = "The time of the run was over.";
 
     // Waiting ahead of scheduled copies, behind everybody who waits for an answer.
     private const Lane ProbeLane = Lane.Event;
@@ -31,6 +32,9 @@ internal sealed class PreflightRun(PreflightSite site, PreflightTools tools, Can
     internal PreflightSite Site { get; } = site;
 
     internal PreflightTools Tools { get; } = tools;
+
+    /// <summary>Cancelled when the time of the run is over or nobody waits for it any longer.</summary>
+    internal CancellationToken Deadline { get; } = deadline;
 
     internal IReadOnlyList<PreflightCheck> Checks => checks;
 
@@ -92,12 +96,21 @@ internal sealed class PreflightRun(PreflightSite site, PreflightTools tools, Can
         }
     }
 
+    /// <summary>Skips what was not come to.</summary>
+    internal void SkipRest()
+    {
+        foreach (var check in Check.All.ExceptBy(checks.Select(static found => found.Code), static check => check.Code).ToArray())
+        {
+            Skip(check, Halt ?? Over);
+        }
+    }
+
     /// <summary>Looks up the EHR's id of the test patient, where the gateway has another.</summary>
-    internal async Task FindPatientAsync(CancellationToken cancellationToken)
+    internal async Task FindPatientAsync()
     {
         if (Site.Request.Patient is { } patient)
         {
-            OriginalPatient = ResourceIds.IsAlias(patient) ? await Tools.Aliases.FindAsync(Site.Tenant, patient, cancellationToken) ?? patient : patient;
+            OriginalPatient = ResourceIds.IsAlias(patient) ? await Tools.Aliases.FindAsync(Site.Tenant, patient, Deadline) ?? patient : patient;
         }
     }
 
@@ -143,7 +156,7 @@ internal sealed class PreflightRun(PreflightSite site, PreflightTools tools, Can
         try
         {
             return await Tools.Audit.BeginAsync(
-                Site.Tenant, Caller.Current!, "preflight", type, Site.Request.Patient is { } patient ? [patient] : [], deadline);
+                Site.Tenant, Caller.Current!, "preflight", type, Site.Request.Patient is { } patient ? [patient] : [], Deadline);
         }
         catch (AuditUnavailableException e)
         {
@@ -156,7 +169,7 @@ internal sealed class PreflightRun(PreflightSite site, PreflightTools tools, Can
         try
         {
             Requests++;
-            var answer = await send(deadline);
+            var answer = await send(Deadline);
             Note(answer);
             return answer;
         }
@@ -165,9 +178,9 @@ internal sealed class PreflightRun(PreflightSite site, PreflightTools tools, Can
             Halt = $"The site budget gave no permit in time: {e.Message}";
             return null;
         }
-        catch (OperationCanceledException) when (deadline.IsCancellationRequested)
+        catch (OperationCanceledException) when (Deadline.IsCancellationRequested)
         {
-            Halt = "The time of the run was over.";
+            Halt = Over;
             return null;
         }
     }

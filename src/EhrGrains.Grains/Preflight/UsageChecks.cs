@@ -14,7 +14,7 @@ internal static class UsageChecks
     private static readonly TimeSpan SkewMax = TimeSpan.FromMinutes(4); // an assertion lives for five minutes at most (SMART App Launch 2.2)
     private static readonly TimeSpan SlowWarning = TimeSpan.FromSeconds(3);
 
-    internal static async Task RunAsync(PreflightRun run, CancellationToken cancellationToken)
+    internal static async Task RunAsync(PreflightRun run)
     {
         if (run.HttpVersions.Count == 0)
         {
@@ -26,7 +26,7 @@ internal static class UsageChecks
             CheckLimits(run);
         }
 
-        await CheckCohortsAsync(run, cancellationToken);
+        await CheckCohortsAsync(run);
     }
 
     private static void CheckAnswers(PreflightRun run)
@@ -80,7 +80,7 @@ internal static class UsageChecks
         }
     }
 
-    private static async Task CheckCohortsAsync(PreflightRun run, CancellationToken cancellationToken)
+    private static async Task CheckCohortsAsync(PreflightRun run)
     {
         if (!run.Site.Profile.Bulk.Levels.Contains(BulkLevel.Group))
         {
@@ -88,7 +88,7 @@ internal static class UsageChecks
             return;
         }
 
-        var cohorts = await run.Tools.Grains.GetGrain<IPopulationsGrain>(GrainKeys.Tenant(run.Site.Tenant)).ListAsync(cancellationToken);
+        var cohorts = await run.Tools.Grains.GetGrain<IPopulationsGrain>(GrainKeys.Tenant(run.Site.Tenant)).ListAsync(run.Deadline);
         if (cohorts.Length == 0)
         {
             run.Skip(Check.BulkGroup, "There is no cohort.");
@@ -98,7 +98,7 @@ internal static class UsageChecks
         var without = new List<string>();
         foreach (var cohort in cohorts.Take(CohortsMax))
         {
-            var described = await run.Tools.Grains.GetGrain<IPopulationSyncGrain>(GrainKeys.Cohort(run.Site.Tenant, cohort)).DescribeAsync(cancellationToken);
+            var described = await run.Tools.Grains.GetGrain<IPopulationSyncGrain>(GrainKeys.Cohort(run.Site.Tenant, cohort)).DescribeAsync(run.Deadline);
             if (described.Spec.Group is null)
             {
                 without.Add(cohort.Value);

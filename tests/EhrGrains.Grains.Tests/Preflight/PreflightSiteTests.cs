@@ -1,8 +1,9 @@
+using System.Net;
+using System.Net.Sockets;
 using EhrGrains.Contracts;
 using EhrGrains.Contracts.Preflight;
 using EhrGrains.Contracts.Tenants;
 using EhrGrains.Grains.Tests.Feeds;
-using EhrGrains.Testing;
 
 namespace EhrGrains.Grains.Tests.Preflight;
 
@@ -82,10 +83,9 @@ public sealed class PreflightSiteTests(SqliteGrainCluster cluster) : IClassFixtu
     [Fact]
     public async Task A_receiver_that_is_not_there_is_told()
     {
-        await using var closed = new Hl7Receiver();
-        var port = closed.Port;
-        await closed.DisposeAsync();
-        await using var site = await FeedSite.OpenAsync(cluster, outbound: to => to with { Port = port });
+        using var taken = new Socket(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        taken.Bind(new IPEndPoint(IPAddress.Loopback, 0)); // and nobody listens
+        await using var site = await FeedSite.OpenAsync(cluster, outbound: to => to with { Port = ((IPEndPoint)taken.LocalEndPoint!).Port });
 
         var report = await RunAsync(site.Tenant, new PreflightRequest { Send = true });
 
@@ -102,19 +102,52 @@ public sealed class PreflightSiteTests(SqliteGrainCluster cluster) : IClassFixtu
         var preflight = cluster.Inside.GetGrain<IPreflightGrain>(GrainKeys.Tenant(hospital.Tenant));
         var first = preflight.RunAsync(new PreflightRequest(), Ct);
 
-        // It has come to the token endpoint, which does not answer.
-        var found = new List<PreflightCheck>();
-        while (!found.Exists(check => check.Name == "credential.published"))
-        {
-            first.IsCompleted.ShouldBeFalse();
-            found.AddRange(await PassAsync(preflight.ProgressAsync(found.Count, Ct)));
-        }
+        var found = await FollowToTokenAsync(preflight, first);
 
         var refusal = await Should.ThrowAsync<ProblemException>(() => preflight.RunAsync(new PreflightRequest(), Ct));
         refusal.Problems.ShouldHaveSingleItem().Code.ShouldBe("EHR-PRE-001");
         hospital.Hold.SetResult();
-        (await PassAsync(first)).Checks.Take(found.Count).ShouldBe(found);
+        found.ShouldBeSubsetOf((await PassAsync(first)).Checks);
         (await preflight.ProgressAsync(0, Ct)).ShouldBeEmpty();
+    }
+
+    [Fact]
+    public async Task A_run_whose_time_is_over_tells_what_it_found_until_then()
+    {
+        await using var hospital = await Hospital.OpenAsync(cluster);
+        hospital.Hold = new TaskCompletionSource();
+
+        var report = await RunAsync(hospital.Tenant, new PreflightRequest { Seconds = 5 });
+
+        report.Duration.ShouldBeLessThan(TimeSpan.FromSeconds(10));
+        report.Checks.Select(check => check.Code).Distinct().Count().ShouldBe(85);
+        Of(report, "smart.present").State.ShouldBe(PreflightState.Passed);
+        Of(report, "token.request").ShouldSatisfyAllConditions(
+            check => check.State.ShouldBe(PreflightState.Skipped), check => check.Seen.ShouldBe("The time of the run was over."));
+        Of(report, "feed.state").State.ShouldBe(PreflightState.Skipped);
+    }
+
+    [Fact]
+    public async Task A_run_that_nobody_waits_for_any_longer_is_stopped()
+    {
+        await using var hospital = await Hospital.OpenAsync(cluster);
+        hospital.Hold = new TaskCompletionSource();
+        using var admin = cluster.EnterAdmin();
+        using var caller = CancellationTokenSource.CreateLinkedTokenSource(Ct);
+        var preflight = cluster.Inside.GetGrain<IPreflightGrain>(GrainKeys.Tenant(hospital.Tenant));
+        var first = preflight.RunAsync(new PreflightRequest(), caller.Token);
+        await FollowToTokenAsync(preflight, first);
+
+        await caller.CancelAsync();
+
+        await Should.ThrowAsync<OperationCanceledException>(first);
+        while ((await preflight.ProgressAsync(0, Ct)).Length > 0)
+        {
+            Ct.ThrowIfCancellationRequested();
+        }
+
+        hospital.Hold.SetResult();
+        (await PassAsync(preflight.RunAsync(new PreflightRequest(), Ct))).Checks.ShouldNotBeEmpty();
     }
 
     [Fact]
@@ -124,14 +157,27 @@ public sealed class PreflightSiteTests(SqliteGrainCluster cluster) : IClassFixtu
         using var admin = cluster.EnterAdmin();
 
         var refusal = await Should.ThrowAsync<ProblemException>(() => cluster.Inside.GetGrain<IPreflightGrain>(GrainKeys.Tenant(hospital.Tenant))
-            .PlanAsync(new PreflightRequest { Patient = "no id", Types = ["Nonsense"], RequestsMax = 1, Searches = [new PreflightSearch("Nothing", [])] }, Ct));
+            .PlanAsync(new PreflightRequest { Patient = "no id", Types = ["Nonsense"], RequestsMax = 1, Seconds = 1, Searches = [new PreflightSearch("Nothing", [])] }, Ct));
 
-        refusal.Problems.Select(problem => problem.Path).ShouldBe(["patient", "types", "searches", "requestsMax"]);
+        refusal.Problems.Select(problem => problem.Path).ShouldBe(["patient", "types", "searches", "requestsMax", "seconds"]);
     }
 
     private static PreflightCheck Of(PreflightReport report, string name) => report.Checks.Single(check => check.Name == name);
 
     private static IEnumerable<string> Bad(PreflightReport report) => report.Checks.Where(check => check.Change is not null).Select(check => check.Name);
+
+    // To the token endpoint, which does not answer.
+    private async Task<List<PreflightCheck>> FollowToTokenAsync(IPreflightGrain preflight, Task<PreflightReport> running)
+    {
+        var found = new List<PreflightCheck>();
+        while (!found.Exists(check => check.Name == "credential.published"))
+        {
+            running.IsCompleted.ShouldBeFalse();
+            found.AddRange(await PassAsync(preflight.ProgressAsync(found.Count, Ct)));
+        }
+
+        return found;
+    }
 
     private async Task<PreflightReport> RunAsync(TenantId tenant, PreflightRequest request)
     {
