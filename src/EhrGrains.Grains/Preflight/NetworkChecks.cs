@@ -75,10 +75,9 @@ internal static class NetworkChecks
 
     private static void CheckTls(PreflightRun run, TlsFacts tls, string at)
     {
-        var refused = tls.HasCertificate && (!tls.IsForHost || tls.ChainProblems.Count > 0);
         run.Judge(
-            Check.TlsHandshake, tls.IsComplete || refused,
-            tls.IsComplete ? $"{tls.Protocol}, {tls.Application ?? "no ALPN"}." : refused ? "Ended by us: the certificate is not trusted." : "The host did not complete it.",
+            Check.TlsHandshake, tls.IsComplete || tls.HasCertificate,
+            tls.IsComplete ? $"{tls.Protocol}, {tls.Application ?? "no ALPN"}." : tls.HasCertificate ? "Ended by us: the certificate is not trusted." : "The host did not complete it.",
             "Offer TLS 1.2 or 1.3 with a certificate, without asking for a client certificate.", target: at);
         if (!tls.HasCertificate)
         {

@@ -1,3 +1,4 @@
+using EhrGrains.Connect.Ehr;
 using EhrGrains.Connect.Preflight;
 using EhrGrains.Connect.Searching;
 using EhrGrains.Contracts.Preflight;
@@ -85,7 +86,8 @@ internal sealed class SearchChecks(PreflightRun run)
             return null;
         }
 
-        if (answer.Status != 200)
+        // A body that was cut off on its way says nothing of how it was written.
+        if (answer.Status != 200 || answer.Failure != EhrFailure.None)
         {
             var state = answer.Status is >= 400 and < 500 ? run.WithoutType(type) : PreflightState.Failed;
             run.Judge(Check.Search, false, $"{Said.Of(answer)}{(state == PreflightState.Warning ? ": the site does not name the type" : "")}.", ChangeOf(answer, run.Site.Profile), state, label);
