@@ -12,4 +12,8 @@ public interface ISyncShardGrain : IGrainWithStringKey
     /// <summary>Something has become due: it is looked for at once.</summary>
     [Alias("Wake"), Requires(Permission.Internal)]
     Task WakeAsync(CancellationToken cancellationToken);
+
+    /// <summary>Sees to it that there is one: it looks for what is due when it begins, and needs no telling while it is there.</summary>
+    [Alias("Nudge"), Requires(Permission.Internal)]
+    Task NudgeAsync(CancellationToken cancellationToken);
 }

@@ -1,3 +1,6 @@
+using EhrGrains.Contracts;
+using EhrGrains.Contracts.Sync;
+using EhrGrains.Storage.Sync;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Hosting;
@@ -16,5 +19,9 @@ internal static class SyncServices
         services.AddSingleton<CursorSeals>();
         services.AddSingleton<SyncHints>();
         services.AddSingleton<IHostedService>(provider => provider.GetRequiredService<SyncHints>());
+        services.AddSingleton<IHostedService>(provider => new DueWaker<int>(provider, new DueWork<int>(
+            "shards",
+            (_, countMax, cancellationToken) => provider.GetRequiredService<SyncTable>().ShardsAsync(countMax, cancellationToken),
+            (grains, shard) => grains.GetGrain<ISyncShardGrain>(GrainKeys.SyncShard(shard)).NudgeAsync(CancellationToken.None))));
     }
 }

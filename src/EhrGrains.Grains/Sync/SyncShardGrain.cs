@@ -12,7 +12,8 @@ namespace EhrGrains.Grains.Sync;
 
 /// <summary>
 /// Looks for what is due at its tenants and has it done: a few patients of a tenant at one time, each tenant by itself, so that none waits
-/// for another. Awake while something is due soon; its reminder wakes it else. Holds nothing that the table does not know.
+/// for another. Awake while something is due soon; its reminder wakes it else. Holds nothing that the table does not know, so that one whose
+/// silo was killed goes on elsewhere as soon as anybody nudges it, which every silo does.
 /// </summary>
 [GrainType("ehr.sync.shard")]
 internal sealed partial class SyncShardGrain(
@@ -36,6 +37,9 @@ internal sealed partial class SyncShardGrain(
             && int.TryParse(key.AsSpan(GrainKeys.SyncScope.Length + 1), CultureInfo.InvariantCulture, out var shard) && shard is >= 0 and < GrainKeys.SyncShards
             ? shard
             : throw new ProblemException(ProblemKind.NotFound, "EHR-SYN-014", "", "There is no such shard.");
+
+        // The one before it may have been killed with patients under way.
+        StayAwake();
         return Task.CompletedTask;
     }
 
@@ -54,6 +58,8 @@ internal sealed partial class SyncShardGrain(
         StayAwake();
         await LookAsync(cancellationToken);
     }
+
+    public Task NudgeAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
     public async Task ReceiveReminder(string reminderName, TickStatus status)
     {

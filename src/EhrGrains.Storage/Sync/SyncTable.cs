@@ -66,6 +66,13 @@ public sealed class SyncTable(Database database)
     public async Task<IReadOnlyList<TenantId>> TenantsAsync(CancellationToken cancellationToken) => await database.ReadAsync(
         TenantScope.Directory, new Statement("SELECT tenant_id FROM sync_tenants WHERE paused = 0"), r => TenantId.Parse(r.GetString(0), null), cancellationToken);
 
+    /// <summary>The shards that have tenants whose copies are kept, at most <paramref name="countMax"/>.</summary>
+    public async Task<IReadOnlyList<int>> ShardsAsync(int countMax, CancellationToken cancellationToken) => await database.ReadAsync(
+        TenantScope.Directory,
+        new Statement("SELECT DISTINCT shard FROM sync_tenants WHERE paused = 0 ORDER BY shard LIMIT $1").With(countMax),
+        r => (int)r.GetInt64(0),
+        cancellationToken);
+
     /// <summary>The tenants of a shard that are not paused.</summary>
     public async Task<IReadOnlyList<TenantId>> TenantsAsync(int shard, CancellationToken cancellationToken) =>
         await database.ReadAsync(

@@ -4,6 +4,7 @@ using EhrGrains.Contracts.Sync;
 using EhrGrains.Contracts.Tenants;
 using EhrGrains.Fhir.Normalization;
 using EhrGrains.Fhir.Vendors;
+using Orleans.Core.Internal;
 
 namespace EhrGrains.Grains.Tests.Sync;
 
@@ -162,6 +163,30 @@ public sealed class HospitalSyncTests(SyncHospitals hospitals) : IClassFixture<S
         report.IsComplete.ShouldBe(report.Status.Complete == report.Status.Patients);
         report.Types.ShouldContain(type => type.Type == "Condition" && type.Counts.Fetched > 0);
         (await hospitals.Table.LoadAsync(tenant, patient, Ct))!.Patient.Hinted.ShouldBe("");
+    }
+
+    [Fact]
+    public async Task What_is_due_when_a_shard_is_lost_is_copied_in_seconds_not_at_its_next_reminder()
+    {
+        var tenant = await hospitals.OpenAsync("veradigm");
+        var patient = PatientId.Parse((await hospitals.PatientsAsync("veradigm"))[1], null);
+        var copied = SyncHospitals.NextEnd();
+        using (hospitals.Cluster.EnterAdmin())
+        {
+            await hospitals.Cluster.Grains().GetGrain<ITenantSyncGrain>(GrainKeys.Tenant(tenant)).EnrolAsync([patient], Ct);
+        }
+
+        await copied;
+        using (hospitals.EnterSystem())
+        {
+            await hospitals.Cluster.Grains().GetGrain<ISyncShardGrain>(GrainKeys.SyncShardOf(tenant)).Cast<IGrainManagementExtension>().DeactivateOnIdle(Ct);
+        }
+
+        var again = SyncHospitals.NextEnd();
+        await hospitals.Table.RefreshAsync(tenant, [patient], isWhole: false, Ct);
+
+        // Its reminder, just made, would wake it only in a minute.
+        await again;
     }
 
     [Fact]
