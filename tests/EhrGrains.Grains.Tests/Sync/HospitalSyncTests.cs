@@ -9,7 +9,7 @@ using Orleans.Core.Internal;
 namespace EhrGrains.Grains.Tests.Sync;
 
 /// <summary>Copies of patients of every product, held against what the hospital really has.</summary>
-public sealed class HospitalSyncTests(SyncHospitals hospitals) : IClassFixture<SyncHospitals>
+public sealed partial class HospitalSyncTests(SyncHospitals hospitals) : IClassFixture<SyncHospitals>
 {
     private static CancellationToken Ct => TestContext.Current.CancellationToken;
 

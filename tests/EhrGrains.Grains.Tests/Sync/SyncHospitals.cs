@@ -42,6 +42,9 @@ public sealed class SyncHospitals : IAsyncLifetime
 
     internal QueryCluster Cluster => cluster;
 
+    /// <summary>Where a hospital finds a tenant's public keys.</summary>
+    internal string KeysOf(string tenant) => $"{Address(keys!)}/tenants/{tenant}/jwks.json";
+
     internal SyncTable Table => cluster.Silo(0).GetRequiredService<SyncTable>();
 
     public async ValueTask InitializeAsync()
@@ -54,8 +57,7 @@ public sealed class SyncHospitals : IAsyncLifetime
         keys.MapGet("/tenants/{tenant}/jwks.json", async (string tenant) => Results.Bytes(
             await cluster.Grains().GetGrain<IHospitalTenantGrain>(tenant).GetJsonWebKeySetAsync(CancellationToken.None), "application/json"));
         await keys.StartAsync(CancellationToken.None);
-        var url = keys.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First();
-        sandbox = SandboxHost.Build(new SandboxOptions { BasePort = 0, Patients = 4, JwksBase = url });
+        sandbox = SandboxHost.Build(new SandboxOptions { BasePort = 0, Patients = 4, JwksBase = Address(keys) });
         await sandbox.StartAsync(CancellationToken.None);
     }
 
@@ -201,18 +203,30 @@ public sealed class SyncHospitals : IAsyncLifetime
         return resources.Select(json => JsonNode.Parse(json)!).ToDictionary(node => $"{node["resourceType"]}/{node["id"]}");
     }
 
-    private async Task<TenantId> OnboardAsync(SandboxSite site, SyncSpec sync)
+    /// <summary>Opens a tenant.</summary>
+    internal async Task<TenantId> OnboardAsync(TenantSpec spec, SecretText? secret)
     {
-        var tenant = TenantId.Parse(site.Tenant, null);
+        var tenant = TenantId.Parse(spec.Tenant, null);
         var grain = cluster.Grains().GetGrain<IHospitalTenantGrain>(GrainKeys.Tenant(tenant));
         using var admin = cluster.EnterAdmin();
+        await grain.RegisterAsync(spec, dryRun: false, Ct);
+        var receipt = await grain.RotateCredentialAsync(new NewCredential { Method = spec.Connection.AuthMethod, Secret = secret }, Ct);
+        receipt.Succeeded.ShouldBeTrue(JsonSerializer.Serialize(receipt.Steps));
+        await grain.ChangeLifecycleAsync(Lifecycle.Sandbox, "test", Ct);
+        return tenant;
+    }
+
+    private static string Address(WebApplication app) => app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First();
+
+    private Task<TenantId> OnboardAsync(SandboxSite site, SyncSpec sync)
+    {
         var method = site.AuthMethod switch
         {
             "client_secret_basic" => ClientAuthMethod.ClientSecretBasic,
             "client_secret_post" => ClientAuthMethod.ClientSecretPost,
             _ => ClientAuthMethod.PrivateKeyJwtEs384,
         };
-        await grain.RegisterAsync(
+        return OnboardAsync(
             new TenantSpec
             {
                 Tenant = site.Tenant,
@@ -233,12 +247,6 @@ public sealed class SyncHospitals : IAsyncLifetime
                     PrivateNetworks = ["127.0.0.1/32"],
                 },
             },
-            dryRun: false,
-            Ct);
-        var receipt = await grain.RotateCredentialAsync(
-            new NewCredential { Method = method, Secret = method == ClientAuthMethod.PrivateKeyJwtEs384 ? null : new SecretText($"{site.ClientSecret} {site.ApiKey}".TrimEnd()) }, Ct);
-        receipt.Succeeded.ShouldBeTrue(JsonSerializer.Serialize(receipt.Steps));
-        await grain.ChangeLifecycleAsync(Lifecycle.Sandbox, "test", Ct);
-        return tenant;
+            method == ClientAuthMethod.PrivateKeyJwtEs384 ? null : new SecretText($"{site.ClientSecret} {site.ApiKey}".TrimEnd()));
     }
 }
