@@ -98,10 +98,11 @@ internal static class PreflightCommand
         var contract = DataContractReader.Read(await ContractCommand.ReadAsync(file, cancellationToken));
         return
         [
-            .. contract.Needs.SelectMany(need => need.Resource.Searches.DefaultIfEmpty(new ContractSearch(need.Resource.Type, [])))
-                .Where(search => search.IsOfPatient)
-                .DistinctBy(search => search.ToString())
-                .Select(search => new PreflightSearch(search.Type, [.. search.Parameters.Select(p => new SearchParameter(p.Key, p.Value ?? ""))])),
+            .. contract.Needs
+                .SelectMany(need => need.Resource.Searches.DefaultIfEmpty(new ContractSearch(need.Resource.Type, [])), (need, search) => (search, need.Resource.IsMust))
+                .GroupBy(need => need.search.ToString())
+                .Select(needs => (needs.First().search, IsMust: needs.Any(need => need.IsMust)))
+                .Select(need => new PreflightSearch(need.search.Type, [.. need.search.Parameters.Select(p => new SearchParameter(p.Key, p.Value ?? ""))], need.IsMust)),
         ];
     }
 

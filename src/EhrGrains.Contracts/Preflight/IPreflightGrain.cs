@@ -69,8 +69,9 @@ public sealed record PreflightRequest
 /// <summary>A search to try.</summary>
 /// <param name="Type">The resource type.</param>
 /// <param name="Parameters">The parameters beside the patient's; one with an empty value is not tried. At most 16.</param>
+/// <param name="IsMust">Whether a site that refuses it fails; else that is a warning.</param>
 [GenerateSerializer, Immutable, Alias("ehr.PreflightSearch")]
-public sealed record PreflightSearch([property: Id(0)] string Type, [property: Id(1)] SearchParameter[] Parameters);
+public sealed record PreflightSearch([property: Id(0)] string Type, [property: Id(1)] SearchParameter[] Parameters, [property: Id(2)] bool IsMust = true);
 
 /// <summary>What a run would do.</summary>
 /// <param name="Requests">FHIR requests that it sends at most.</param>

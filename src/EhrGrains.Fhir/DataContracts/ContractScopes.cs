@@ -50,7 +50,8 @@ public static class ContractScopes
         static Interactions Has(Interactions interaction, bool condition) => condition ? interaction : Interactions.None;
     }
 
-    internal static bool IsOfPatient(string type) => SearchDefinitions.Find(type, "patient") is not null;
+    /// <summary>Whether a search of the type can be one in a single patient's data.</summary>
+    public static bool IsOfPatient(string type) => SearchDefinitions.Find(type, "patient") is not null;
 
     private static IEnumerable<string> Write(string type, Interactions interactions, ScopeVersion version)
     {

@@ -47,9 +47,17 @@ internal sealed class PreflightRun(PreflightSite site, PreflightTools tools, Can
     /// <summary>The resource types that the site says it has; null: it does not say.</summary>
     internal IReadOnlySet<string>? Served { get; set; }
 
-    /// <summary>How bad it is that a type cannot be had: where nobody named it and the site does not have it, nothing is lost but the type.</summary>
-    internal PreflightState WithoutType(string type) =>
-        Site.Request is { Types: [], Searches: [] } && Served is { } served && !served.Contains(type) ? PreflightState.Warning : PreflightState.Failed;
+    /// <summary>
+    /// How bad it is that a type cannot be had: where nobody named it and the site does not have it, or who named it can do without,
+    /// nothing is lost but the type.
+    /// </summary>
+    internal PreflightState WithoutType(string type)
+    {
+        var isNeeded = Site.Request is { Types: [], Searches: [] }
+            ? Served is not { } served || served.Contains(type)
+            : Site.Types.Any(tried => tried.Type == type && tried.IsMust);
+        return isNeeded ? PreflightState.Failed : PreflightState.Warning;
+    }
 
     /// <summary>FHIR requests that were sent.</summary>
     internal int Requests { get; private set; }

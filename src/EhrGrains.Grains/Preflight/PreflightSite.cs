@@ -34,8 +34,11 @@ internal sealed record PreflightSite(TenantId Tenant, TenantDescription Descript
             :
             [
                 .. Request.Types.Distinct(StringComparer.Ordinal).Select(type => TriedType.Of(type, Profile.Sync.Types.GetValueOrDefault(type) ?? new SyncTypeRules())),
-                .. Request.Searches.GroupBy(search => search.Type, search => search.Parameters)
-                    .Select(searches => new TriedType(searches.Key, Profile.Sync.Types.GetValueOrDefault(searches.Key) ?? new SyncTypeRules(), [.. searches])),
+                .. Request.Searches.GroupBy(search => search.Type).Select(searches => new TriedType(
+                    searches.Key, Profile.Sync.Types.GetValueOrDefault(searches.Key) ?? new SyncTypeRules(), [.. searches.Select(search => search.Parameters)])
+                {
+                    IsMust = searches.Any(search => search.IsMust),
+                }),
             ];
 
     /// <summary>The types among them that are found by a search.</summary>
@@ -58,6 +61,9 @@ internal sealed record PreflightSite(TenantId Tenant, TenantDescription Descript
 /// <param name="Searches">The searches, each the parameters beside the patient's; none: it is read where something refers to it.</param>
 internal sealed record TriedType(string Type, SyncTypeRules Rules, IReadOnlyList<SearchParameter[]> Searches)
 {
+    /// <summary>Whether somebody needs it, who named it.</summary>
+    internal bool IsMust { get; init; } = true;
+
     internal static TriedType Of(string type, SyncTypeRules rules) => new(
         type, rules, rules.Strategy == SyncStrategy.ByReference ? [] : [.. rules.Searches.Select(search => search.Select(p => new SearchParameter(p.Key, p.Value)).ToArray())]);
 }

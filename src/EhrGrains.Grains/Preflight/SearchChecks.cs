@@ -3,6 +3,7 @@ using EhrGrains.Connect.Preflight;
 using EhrGrains.Connect.Searching;
 using EhrGrains.Contracts.Preflight;
 using EhrGrains.Contracts.Query;
+using EhrGrains.Fhir.DataContracts;
 using EhrGrains.Fhir.Outcomes;
 using EhrGrains.Fhir.Vendors;
 
@@ -71,11 +72,17 @@ internal sealed class SearchChecks(PreflightRun run)
             return null;
         }
 
+        if (type != "Patient" && !ContractScopes.IsOfPatient(type))
+        {
+            run.Skip(Check.Search, "It is not a search in one patient's data.", label);
+            return null;
+        }
+
         SearchParameter[] parameters = [new(rules.PatientParameter, patient), .. search];
         var plan = Plan(run.Site, type, parameters, original);
         if (plan.Request is not { } request)
         {
-            run.Fail(Check.Search, "It is not sent: the vendor profile does not allow it.", plan.Problems[0].Diagnostics, label);
+            run.Judge(Check.Search, false, "It is not sent: the vendor profile does not allow it.", plan.Problems[0].Diagnostics, run.WithoutType(type), label);
             return null;
         }
 
@@ -90,7 +97,7 @@ internal sealed class SearchChecks(PreflightRun run)
         if (answer.Status != 200 || answer.Failure != EhrFailure.None)
         {
             var state = answer.Status is >= 400 and < 500 ? run.WithoutType(type) : PreflightState.Failed;
-            run.Judge(Check.Search, false, $"{Said.Of(answer)}{(state == PreflightState.Warning ? ": the site does not name the type" : "")}.", ChangeOf(answer, run.Site.Profile), state, label);
+            run.Judge(Check.Search, false, $"{Said.Of(answer)}.", ChangeOf(answer, run.Site.Profile), state, label);
             return null;
         }
 

@@ -25,6 +25,9 @@ public sealed class RunningCluster : IAsyncLifetime
 
     internal IReadOnlyList<SandboxSite> Sites { get; private set; } = [];
 
+    /// <summary>The hospitals that a test has onboarded; none is twice.</summary>
+    internal HashSet<string> Onboarded { get; } = [];
+
     private string OperatorFile => directory.File("ehrgrains-data/operator.json");
 
     public async ValueTask InitializeAsync()

@@ -130,13 +130,20 @@ public sealed class PreflightTests(SyncHospitals hospitals) : IClassFixture<Sync
             [
                 new PreflightSearch("Observation", [new SearchParameter("category", "laboratory")]),
                 new PreflightSearch("Observation", [new SearchParameter("category", "laboratory"), new SearchParameter("date", "")]),
+                new PreflightSearch("Practitioner", []),
+                new PreflightSearch("ImagingStudy", [], IsMust: false),
+                new PreflightSearch("Media", []),
             ],
         };
 
         var report = await RunAsync(tenant, request);
 
         report.Checks.Where(check => check.Name == "search.answers").Select(check => (check.Target, check.State))
-            .ShouldBe([("Observation?category=laboratory", PreflightState.Passed), ("Observation?category=laboratory&date=", PreflightState.Skipped)]);
+            .ShouldBe(
+            [
+                ("Observation?category=laboratory", PreflightState.Passed), ("Observation?category=laboratory&date=", PreflightState.Skipped),
+                ("Practitioner", PreflightState.Skipped), ("ImagingStudy", PreflightState.Warning), ("Media", PreflightState.Failed),
+            ]);
         using var admin = hospitals.Cluster.EnterAdmin();
         var trail = await hospitals.Cluster.Grains().GetGrain<IAuditGrain>(GrainKeys.Tenant(tenant)).WhoAsync(patient, null, 100, Ct);
         trail.Where(entry => entry.Outcome == "intent").Select(entry => entry.Action).Distinct().ShouldBe(["preflight", "preflight.run"], ignoreOrder: true);
