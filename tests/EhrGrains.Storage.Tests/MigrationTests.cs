@@ -12,7 +12,7 @@ public abstract class MigrationTests(DatabaseKind kind)
     // Of both databases the same: a change is made to both.
     private static readonly string[] Scripts =
     [
-        "0001_orleans", "0002_tables", "0003_feeds", "0004_paging", "0005_records", "0006_webhooks", "0007_record_ids", "0008_sync", "0009_populations", "0010_writes",
+        "0001_orleans", "0002_tables", "0003_feeds", "0004_paging", "0005_records", "0006_webhooks", "0007_record_ids", "0008_sync", "0009_populations", "0010_writes", "0011_group_members",
     ];
 
     private static CancellationToken Cancelled => TestContext.Current.CancellationToken;

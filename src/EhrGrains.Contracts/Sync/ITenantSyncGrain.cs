@@ -22,6 +22,10 @@ public interface ITenantSyncGrain : IGrainWithStringKey
     [Alias("EnrolFound"), Requires(Permission.Internal)]
     Task<int> EnrolFoundAsync(PatientId[] patients, CancellationToken cancellationToken);
 
+    /// <summary>As <see cref="LeaveAsync"/>, for the cluster's own work: patients whom a Group names no more.</summary>
+    [Alias("LeaveFound"), Requires(Permission.Internal)]
+    Task<int> LeaveFoundAsync(PatientId[] patients, CancellationToken cancellationToken);
+
     /// <summary>Patients are no longer copied. What their records have stays there.</summary>
     /// <param name="patients">1–1,000.</param>
     /// <param name="cancellationToken">Ends it.</param>

@@ -36,6 +36,10 @@ internal sealed record CohortData
     [Id(6)]
     public ImmutableDictionary<string, DateTimeOffset> Exported { get; init; } = ImmutableDictionary<string, DateTimeOffset>.Empty;
 
+    /// <summary>When all of the Group was known last, by reading it or by an export.</summary>
+    [Id(7)]
+    public DateTimeOffset? GroupKnownAt { get; init; }
+
     /// <inheritdoc/>
     public override string ToString() => nameof(CohortData);
 }

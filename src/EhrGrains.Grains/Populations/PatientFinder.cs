@@ -21,7 +21,9 @@ namespace EhrGrains.Grains.Populations;
 internal sealed record FoundPatient(MemberState State, PatientId? Patient, Problem? Problem, TimeSpan? RetryAfter = null);
 
 /// <summary>Who is in a Group.</summary>
-internal sealed record FoundGroup(IReadOnlyList<string> Patients, Problem? Problem);
+/// <param name="Patients">Its patients; null: they cannot be read.</param>
+/// <param name="Problem">Why not; null beside no patients: the EHR does not give Groups to read, only to export.</param>
+internal sealed record FoundGroup(IReadOnlyList<string>? Patients, Problem? Problem);
 
 /// <summary>Finds patients at a tenant's EHR, in the lane of backfill. Thread-safe.</summary>
 internal sealed class PatientFinder(EhrLine line, Normalizers normalizers, IdAliasTable aliases, EhrPatientLinks links)
@@ -78,13 +80,13 @@ internal sealed class PatientFinder(EhrLine line, Normalizers normalizers, IdAli
         if (plan.Request is not { } request)
         {
             // Not readable here: who is in it is known when it is exported.
-            return new FoundGroup([], null);
+            return new FoundGroup(null, null);
         }
 
         using var answer = await line.SendAsync(tenant, snapshot.Spec.Connection, request, Lane.Backfill, cancellationToken);
         if (answer.Failure != EhrFailure.None)
         {
-            return new FoundGroup([], answer.Problem);
+            return new FoundGroup(null, answer.Problem);
         }
 
         try
@@ -96,7 +98,7 @@ internal sealed class PatientFinder(EhrLine line, Normalizers normalizers, IdAli
         }
         catch (FhirFormatException e)
         {
-            return new FoundGroup([], new Problem("EHR-POP-032", "", $"The hospital's Group cannot be read. {e.Message}"));
+            return new FoundGroup(null, new Problem("EHR-POP-032", "", $"The hospital's Group cannot be read. {e.Message}"));
         }
     }
 

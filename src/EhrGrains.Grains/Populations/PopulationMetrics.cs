@@ -7,6 +7,7 @@ namespace EhrGrains.Grains.Populations;
 internal sealed class PopulationMetrics
 {
     private readonly Counter<long> members;
+    private readonly Counter<long> groups;
     private readonly Counter<long> exports;
     private readonly Counter<long> lines;
     private readonly Counter<long> bytes;
@@ -15,6 +16,7 @@ internal sealed class PopulationMetrics
     {
         var meter = meters.Create("EhrGrains");
         members = meter.CreateCounter<long>("ehrgrains.population.members", "{patient}", "Patients of cohorts that were looked up, by what came of it.");
+        groups = meter.CreateCounter<long>("ehrgrains.population.groups", "{group}", "Groups that were looked at, by what came of it.");
         exports = meter.CreateCounter<long>("ehrgrains.bulk.exports", "{export}", "Bulk exports that ended, by how.");
         lines = meter.CreateCounter<long>("ehrgrains.bulk.resources", "{resource}", "Resources of bulk exports, by what became of them.");
         bytes = meter.CreateCounter<long>("ehrgrains.bulk.bytes", "By", "Bytes of bulk files that were read.");
@@ -27,6 +29,8 @@ internal sealed class PopulationMetrics
         MemberState.Ambiguous => "ambiguous",
         _ => "failed",
     }));
+
+    internal void Looked(bool isRead) => groups.Add(1, new KeyValuePair<string, object?>("outcome", isRead ? "read" : "failed"));
 
     internal void Ended(BulkState state) =>
         exports.Add(1, new KeyValuePair<string, object?>("outcome", state.ToString().ToLowerInvariant()));

@@ -188,6 +188,10 @@ internal sealed partial class PopulationSyncGrain
         if (problem is null)
         {
             await AdvanceCursorsAsync(job, [.. totals.Select(total => total.Type).Where(run.Types.Contains).Distinct()]);
+            if (run.Admit is not null && job.Since is null && totals.Any(total => total.Type == "Patient"))
+            {
+                await LetGoAsync(job.RequestedAt, exports.Stopping);
+            }
         }
 
         await EndAsync(problem is null ? BulkState.Complete : BulkState.Incomplete, problem);
@@ -221,7 +225,7 @@ internal sealed partial class PopulationSyncGrain
     // Who is in the export of the cohort's Group is in the Group.
     private async Task AdmitAsync(IReadOnlyList<PatientId> patients, CancellationToken cancellationToken)
     {
-        await table.AddAsync(Tenant, Cohort, [.. patients.Select(patient => MemberName.OfId(patient.Value))], time.GetUtcNow(), cancellationToken);
+        await table.NameAsync(Tenant, Cohort, [.. patients.Select(patient => MemberName.OfId(patient.Value))], time.GetUtcNow(), cancellationToken);
         await intake.EnrolAsync(Tenant, patients, cancellationToken);
     }
 

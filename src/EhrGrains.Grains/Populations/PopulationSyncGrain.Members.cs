@@ -53,9 +53,14 @@ internal sealed partial class PopulationSyncGrain
         try
         {
             var found = await finder.GroupAsync(Tenant, snapshot, group, members.Stopping);
-            foreach (var part in found.Patients.Select(MemberName.OfId).Chunk(RosterEntry.CountMax))
+            foreach (var part in (found.Patients ?? []).Select(MemberName.OfId).Chunk(RosterEntry.CountMax))
             {
-                await table.AddAsync(Tenant, Cohort, part, now, members.Stopping);
+                await table.NameAsync(Tenant, Cohort, part, now, members.Stopping);
+            }
+
+            if (found.Patients is not null)
+            {
+                await LetGoAsync(now, members.Stopping);
             }
 
             await SaveAsync(state => state with
@@ -64,11 +69,32 @@ internal sealed partial class PopulationSyncGrain
                 RefreshAt = now + (found.Problem is null ? TimeSpan.FromSeconds(spec.RefreshSeconds) : TimeSpan.FromMinutes(5)),
                 Problem = found.Problem,
             });
+            metrics.Looked(found.Problem is null);
         }
         catch (BudgetRefusedException e)
         {
             await SaveAsync(state => state with { RefreshAt = now + e.RetryAfter, Problem = new Problem("EHR-QRY-005", "", e.Message) });
         }
+    }
+
+    /// <summary>
+    /// All of the Group is known as of a time: who was not in it then, nor the last time that all of it was known, belongs to it no more.
+    /// One look alone does not end a copy: a hospital that answers with an empty list once would have all of them begin anew.
+    /// </summary>
+    private async Task LetGoAsync(DateTimeOffset knownAt, CancellationToken cancellationToken)
+    {
+        if (State.GroupKnownAt is { } before)
+        {
+            var sync = GrainFactory.GetGrain<ITenantSyncGrain>(GrainKeys.Tenant(Tenant));
+            for (var after = ""; await table.GoneAsync(Tenant, Cohort, before, after, EnrolMax, cancellationToken) is [.., var last] patients; after = last.Value)
+            {
+                LogLeft(log, Tenant, Cohort, await sync.LeaveFoundAsync([.. patients], cancellationToken));
+            }
+
+            await table.ForgetGoneAsync(Tenant, Cohort, before, cancellationToken);
+        }
+
+        await SaveAsync(state => state with { GroupKnownAt = knownAt });
     }
 
     // Those named by the EHR's own id need no request; whether they are there their cursor finds out.
@@ -122,6 +148,9 @@ internal sealed partial class PopulationSyncGrain
             LogEnrolled(log, Tenant, Cohort, await sync.EnrolFoundAsync(part, cancellationToken));
         }
     }
+
+    [LoggerMessage(3312, LogLevel.Information, "{Count} patients of cohort {Tenant}/{Cohort} are in its Group no more and are copied no longer; their records stay.")]
+    private static partial void LogLeft(ILogger logger, TenantId tenant, CohortId cohort, int count);
 
     [LoggerMessage(3311, LogLevel.Information, "Cohort {Tenant}/{Cohort} enrolled {Count} patients who were not.")]
     private static partial void LogEnrolled(ILogger logger, TenantId tenant, CohortId cohort, int count);

@@ -37,8 +37,10 @@ internal sealed class TenantSyncGrain(
     public async Task<int> LeaveAsync(PatientId[] patients, CancellationToken cancellationToken)
     {
         await CheckAsync(patients, cancellationToken);
-        return await audit.RunAsync(Tenant, "sync.leave", () => table.LeaveAsync(Tenant, patients, cancellationToken), cancellationToken);
+        return await audit.RunAsync(Tenant, "sync.leave", () => LeaveFoundAsync(patients, cancellationToken), cancellationToken);
     }
+
+    public Task<int> LeaveFoundAsync(PatientId[] patients, CancellationToken cancellationToken) => table.LeaveAsync(Tenant, patients, cancellationToken);
 
     public async Task PauseAsync(CancellationToken cancellationToken)
     {

@@ -12,6 +12,8 @@ internal sealed class RowSet(string columns)
 
     private readonly List<object?[]> rows = [];
 
+    internal int Count => rows.Count;
+
     /// <summary>One value for each column: string, long or byte[].</summary>
     internal void Add(params object?[] values) => rows.Add(values);
 

@@ -48,23 +48,80 @@ public sealed class CohortTable(Database database, KeyRing keys)
             r => CohortId.Parse(r.GetString(0), CultureInfo.InvariantCulture),
             cancellationToken);
 
-    /// <summary>Adds patients by what names them; those that are there stay as they are.</summary>
+    /// <summary>Adds patients by what names them; those that are there stay as they are, and stay though a Group names them no more.</summary>
     /// <returns>How many were new.</returns>
     public async Task<int> AddAsync(
         TenantId tenant, CohortId cohort, IReadOnlyCollection<string> names, DateTimeOffset dueAt, CancellationToken cancellationToken)
     {
-        var set = new RowSet("tenant_id text, cohort text, entry bytea, said bytea, state bigint, tries bigint, due_us bigint");
+        var set = await RowsAsync(tenant, cohort, names, dueAt, namedAt: null, cancellationToken);
+        var added = await database.ExecuteAsync(
+            TenantScope.Of(tenant), [.. set.InsertInto(database.Kind, "cohort_members", "ON CONFLICT (tenant_id, cohort, entry) DO NOTHING")], cancellationToken);
+        if (added < set.Count)
+        {
+            await database.ExecuteAsync(
+                TenantScope.Of(tenant),
+                [.. set.InsertInto(
+                    database.Kind, "cohort_members",
+                    "ON CONFLICT (tenant_id, cohort, entry) DO UPDATE SET named_us = NULL WHERE cohort_members.named_us IS NOT NULL")],
+                cancellationToken);
+        }
+
+        return added;
+    }
+
+    /// <summary>Adds patients whom the cohort's Group names; of those that are there it notes when.</summary>
+    public async Task NameAsync(
+        TenantId tenant, CohortId cohort, IReadOnlyCollection<string> names, DateTimeOffset at, CancellationToken cancellationToken)
+    {
+        var set = await RowsAsync(tenant, cohort, names, at, namedAt: at, cancellationToken);
+        await database.ExecuteAsync(
+            TenantScope.Of(tenant),
+            [.. set.InsertInto(
+                database.Kind, "cohort_members",
+                "ON CONFLICT (tenant_id, cohort, entry) DO UPDATE SET named_us = excluded.named_us WHERE cohort_members.named_us IS NOT NULL")],
+            cancellationToken);
+    }
+
+    /// <summary>
+    /// Patients whom the cohort's Group has not named since <paramref name="before"/> and who belong to no other cohort of the tenant and by no
+    /// other name to this one, after one of them.
+    /// </summary>
+    public async Task<IReadOnlyList<PatientId>> GoneAsync(
+        TenantId tenant, CohortId cohort, DateTimeOffset before, string after, int countMax, CancellationToken cancellationToken) =>
+        await database.ReadAsync(
+            TenantScope.Of(tenant),
+            new Statement(
+                """
+                SELECT DISTINCT m.patient FROM cohort_members m WHERE m.tenant_id = $1 AND m.cohort = $2 AND m.named_us < $3 AND m.patient > $4
+                  AND NOT EXISTS (SELECT 1 FROM cohort_members o WHERE o.tenant_id = m.tenant_id AND o.patient = m.patient
+                    AND (o.cohort <> m.cohort OR o.named_us IS NULL OR o.named_us >= $3))
+                ORDER BY m.patient LIMIT $5
+                """)
+                .With(tenant.Value).With(cohort.Value).With(before.ToMicroseconds()).With(after).With(countMax),
+            r => PatientId.Parse(r.GetString(0), CultureInfo.InvariantCulture),
+            cancellationToken);
+
+    /// <summary>Forgets those whom the cohort's Group has not named since <paramref name="before"/>.</summary>
+    /// <returns>How many there were.</returns>
+    public Task<int> ForgetGoneAsync(TenantId tenant, CohortId cohort, DateTimeOffset before, CancellationToken cancellationToken) => database.ExecuteAsync(
+        TenantScope.Of(tenant),
+        [Of("DELETE FROM cohort_members WHERE tenant_id = $1 AND cohort = $2 AND named_us < $3", tenant, cohort).With(before.ToMicroseconds())],
+        cancellationToken);
+
+    private async Task<RowSet> RowsAsync(
+        TenantId tenant, CohortId cohort, IReadOnlyCollection<string> names, DateTimeOffset dueAt, DateTimeOffset? namedAt, CancellationToken cancellationToken)
+    {
+        var set = new RowSet("tenant_id text, cohort text, entry bytea, said bytea, state bigint, tries bigint, due_us bigint, named_us bigint");
         var distinct = names.Distinct(StringComparer.Ordinal).ToArray();
         var entries = await blind.OfAsync(tenant, Purpose, distinct, cancellationToken);
         for (var i = 0; i < distinct.Length; i++)
         {
             var said = await keys.SealAsync(
                 tenant.Value, KeyClass.Id, Encoding.UTF8.GetBytes(distinct[i]), Place(cohort, entries[i]), cancellationToken);
-            set.Add(tenant.Value, cohort.Value, entries[i], said, (long)MemberState.Waiting, 0L, dueAt.ToMicroseconds());
+            set.Add(tenant.Value, cohort.Value, entries[i], said, (long)MemberState.Waiting, 0L, dueAt.ToMicroseconds(), namedAt?.ToMicroseconds());
         }
 
-        return await database.ExecuteAsync(
-            TenantScope.Of(tenant), [.. set.InsertInto(database.Kind, "cohort_members", "ON CONFLICT (tenant_id, cohort, entry) DO NOTHING")], cancellationToken);
+        return set;
     }
 
     /// <summary>Adds patients as <see cref="AddAsync"/> does; those that were not found are looked up again, not sooner than they may be.</summary>

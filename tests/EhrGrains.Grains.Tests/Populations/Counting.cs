@@ -8,11 +8,11 @@ internal sealed class Counting : IDisposable
     private readonly MeterListener listener = new();
     private readonly SemaphoreSlim counted = new(0);
 
-    public Counting(string instrument)
+    public Counting(params string[] instruments)
     {
         listener.InstrumentPublished = (found, listening) =>
         {
-            if (found.Meter.Name == "EhrGrains" && found.Name == instrument)
+            if (found.Meter.Name == "EhrGrains" && instruments.Contains(found.Name, StringComparer.Ordinal))
             {
                 listening.EnableMeasurementEvents(found);
             }

@@ -83,6 +83,49 @@ public sealed class PopulationTests(SyncHospitals hospitals) : IClassFixture<Syn
     }
 
     [Fact]
+    public async Task Who_leaves_the_Group_is_copied_no_longer_once_two_looks_agree_and_comes_back_with_it()
+    {
+        var (tenant, lines, group) = (await hospitals.OpenAsync("veradigm"), (await LinesAsync("veradigm")).ToArray(), hospitals.Site("veradigm").GroupId);
+        await hospitals.Table.PauseAsync(tenant, isPaused: true, Ct);
+        using var admin = hospitals.Cluster.EnterAdmin();
+        using var counting = new Counting("ehrgrains.population.groups", "ehrgrains.population.members");
+        var cohort = await SetAsync(tenant, "leaving", new CohortSpec { Group = group });
+        var leaver = Legal(lines[^1]);
+        await LookedAsync(null);
+        (await MembersAsync()).ShouldContain(leaver);
+
+        await EditAsync(lines[..^1]);
+        await LookedAgainAsync();
+        (await MembersAsync()).ShouldContain(leaver);
+        await LookedAgainAsync();
+        (await MembersAsync()).ShouldBe([.. lines[..^1].Select(Legal)], ignoreOrder: true);
+        (await Should.ThrowAsync<ProblemException>(() => StatusOfAsync(tenant, leaver))).Kind.ShouldBe(ProblemKind.NotFound);
+        (await StatusOfAsync(tenant, Legal(lines[0]))).Patient.Value.ShouldBe(Legal(lines[0]));
+
+        await EditAsync(lines);
+        await LookedAgainAsync();
+        (await StatusOfAsync(tenant, leaver)).Patient.Value.ShouldBe(leaver);
+
+        async Task EditAsync(JsonNode[] members)
+        {
+            var member = members.Select(line => new { entity = new { reference = $"Patient/{(string)line["id"]!}" } });
+            await hospitals.EditAsync("veradigm", new { kind = "update", type = "Group", id = group, set = new { member } });
+        }
+
+        async Task LookedAgainAsync()
+        {
+            var before = (await cohort.DescribeAsync(Ct)).RefreshedAt;
+            await cohort.RefreshAsync(Ct);
+            await LookedAsync(before);
+        }
+
+        async Task LookedAsync(DateTimeOffset? before) =>
+            await counting.UntilAsync(() => cohort.DescribeAsync(Ct), found => found.RefreshedAt > (before ?? DateTimeOffset.MinValue) && !found.Members.ContainsKey(MemberState.Waiting));
+
+        async Task<string[]> MembersAsync() => [.. (await cohort.MembersAsync(null, MemberState.Enrolled, 100, Ct)).Select(member => member.Patient!.Value.Value)];
+    }
+
+    [Fact]
     public async Task Everything_that_is_wrong_with_a_roster_is_said_by_line_and_without_a_value()
     {
         var tenant = await hospitals.OpenAsync("epic");

@@ -77,6 +77,34 @@ public abstract class PopulationTableTests(DatabaseFixture fixture)
     }
 
     [Fact]
+    public async Task A_Group_takes_away_only_whom_it_alone_has_named()
+    {
+        var (test, tenant) = (await fixture.GetAsync(), NewTenant());
+        using var keys = test.NewKeyRing();
+        var table = new CohortTable(test.Database, keys);
+        await table.AddAsync(tenant, Other, ["id|elsewhere"], At, Ct);
+        await table.AddAsync(tenant, Cohort, ["id|rostered-first"], At, Ct);
+        await table.NameAsync(tenant, Cohort, ["id|stays", "id|gone", "id|elsewhere", "id|rostered-first", "id|rostered-later", "id|named-twice"], At, Ct);
+        (await table.AddAsync(tenant, Cohort, ["id|rostered-later", "identifier|urn:mrn|twice"], At, Ct)).ShouldBe(1);
+        await table.NameAsync(tenant, Cohort, ["id|stays"], At.AddDays(1), Ct);
+        foreach (var cohort in (CohortId[])[Cohort, Other])
+        {
+            var members = await table.WaitingAsync(tenant, cohort, At.AddDays(1), 10, Ct);
+            await table.SettleAsync(
+                tenant,
+                cohort,
+                [.. members.Select(m => new SettledMember(m.Entry, MemberState.Enrolled, PatientId.Parse(m.Name.StartsWith("id|", StringComparison.Ordinal) ? m.Name[3..] : "named-twice", null), At, null))],
+                Ct);
+        }
+
+        (await table.GoneAsync(tenant, Cohort, At, "", 10, Ct)).ShouldBeEmpty();
+        (await table.GoneAsync(tenant, Cohort, At.AddHours(1), "", 10, Ct)).ShouldBe([PatientId.Parse("gone", null)]);
+        (await table.ForgetGoneAsync(tenant, Cohort, At.AddHours(1), Ct)).ShouldBe(3);
+        (await table.PatientsAsync(tenant, Cohort, "", 10, Ct)).Select(patient => patient.Value)
+            .ShouldBe(["named-twice", "rostered-first", "rostered-later", "stays"]);
+    }
+
+    [Fact]
     public async Task A_patient_of_two_cohorts_stays_when_one_of_them_ends()
     {
         var (test, tenant) = (await fixture.GetAsync(), NewTenant());
