@@ -2,6 +2,7 @@ using EhrGrains.Sandbox.Bulk;
 using EhrGrains.Sandbox.Charts;
 using EhrGrains.Sandbox.Feeds;
 using EhrGrains.Sandbox.Searching;
+using EhrGrains.Sandbox.Writes;
 
 namespace EhrGrains.Sandbox.Vendors;
 
@@ -89,6 +90,12 @@ internal sealed class AthenaVendor : IVendor
     };
 
     public BulkRules Bulk { get; } = new() { Levels = ExportLevels.Group, Since = true };
+
+    public WriteRules Writes { get; } = new()
+    {
+        // The rest is written by the athenaOne API.
+        Create = ["QuestionnaireResponse"],
+    };
 
     public IDialect Dialect(int seed) => new AthenaDialect();
 

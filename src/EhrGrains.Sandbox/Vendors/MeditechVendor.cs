@@ -2,6 +2,7 @@ using EhrGrains.Sandbox.Bulk;
 using EhrGrains.Sandbox.Charts;
 using EhrGrains.Sandbox.Feeds;
 using EhrGrains.Sandbox.Searching;
+using EhrGrains.Sandbox.Writes;
 
 namespace EhrGrains.Sandbox.Vendors;
 
@@ -90,6 +91,12 @@ internal sealed class MeditechVendor : IVendor
     };
 
     public BulkRules Bulk { get; } = new() { Levels = ExportLevels.Group | ExportLevels.Patient, Since = true };
+
+    public WriteRules Writes { get; } = new()
+    {
+        Create = ["Communication", "QuestionnaireResponse"],
+        Update = ["QuestionnaireResponse"],
+    };
 
     public IDialect Dialect(int seed) => new MeditechDialect(seed);
 

@@ -3,6 +3,7 @@ using EhrGrains.Sandbox.Bulk;
 using EhrGrains.Sandbox.Charts;
 using EhrGrains.Sandbox.Feeds;
 using EhrGrains.Sandbox.Searching;
+using EhrGrains.Sandbox.Writes;
 
 namespace EhrGrains.Sandbox.Vendors;
 
@@ -79,6 +80,12 @@ internal sealed class ModMedEmaVendor : IVendor
     };
 
     public BulkRules Bulk => BulkRules.None;
+
+    public WriteRules Writes { get; } = new()
+    {
+        Create = ["AllergyIntolerance", "Appointment", "Condition", "Coverage", "DocumentReference", "MedicationStatement", "Organization", "Patient", "Practitioner"],
+        Update = ["AllergyIntolerance", "Appointment", "Condition", "Coverage", "MedicationStatement", "Patient"],
+    };
 
     public IDialect Dialect(int seed) => new EmaDialect();
 

@@ -24,12 +24,15 @@ using Orleans.Core.Internal;
 
 namespace EhrGrains.Grains.Tests.Writes;
 
-/// <summary>A cluster and two simulated hospitals that can be written to: Oracle Health, which tells versions, and Epic, which does not.</summary>
+/// <summary>
+/// A cluster and simulated hospitals that can be written to: Oracle Health, which tells versions, Epic, which does not, and those that take
+/// little.
+/// </summary>
 public sealed class WriteHospitals : IAsyncLifetime
 {
     internal const string Oracle = "oracle-health";
     internal const string Epic = "epic";
-    internal static readonly string[] Scopes = ["system/Observation.crus", "system/Patient.rs", "system/Condition.rs"];
+    internal static readonly string[] Scopes = ["system/Observation.crus", "system/Patient.rs", "system/Condition.rs", "system/QuestionnaireResponse.crus", "system/AllergyIntolerance.crus"];
 
     private readonly HttpClient http = new();
     private readonly Dictionary<string, TenantId> tenants = [];
@@ -63,8 +66,12 @@ public sealed class WriteHospitals : IAsyncLifetime
         var url = keys.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First();
         sandbox = SandboxHost.Build(new SandboxOptions { BasePort = 0, Patients = 3, JwksBase = url });
         await sandbox.StartAsync(CancellationToken.None);
-        await OnboardAsync(Oracle, "writes: { keepsIdentifiers: true }");
-        await OnboardAsync(Epic, null);
+        string[] scopes = ["system/Patient.rs", "system/Observation.crus", "system/Condition.rs"];
+        await OnboardAsync(Oracle, "writes: { keepsIdentifiers: true }", scopes);
+        await OnboardAsync(Epic, null, scopes);
+        await OnboardAsync("athenahealth", null, ["system/Patient.rs", "system/QuestionnaireResponse.crs"]);
+        await OnboardAsync("meditech", null, ["system/Patient.rs", "system/QuestionnaireResponse.crus"]);
+        await OnboardAsync("modmed-ema", null, ["system/Patient.rs", "system/AllergyIntolerance.crus"]);
     }
 
     public async ValueTask DisposeAsync()
@@ -226,13 +233,18 @@ public sealed class WriteHospitals : IAsyncLifetime
 
     private SandboxSite Site(string vendor) => SandboxHost.Sites(sandbox!).First(site => site.Vendor == vendor);
 
-    private async Task OnboardAsync(string vendor, string? profile)
+    private async Task OnboardAsync(string vendor, string? profile, string[] scopes)
     {
         var site = Site(vendor);
         var tenant = tenants[vendor] = TenantId.Parse(site.Tenant, null);
         var grain = Cluster.Grains().GetGrain<IHospitalTenantGrain>(GrainKeys.Tenant(tenant));
         using var admin = Cluster.EnterAdmin();
-        var method = site.AuthMethod == "client_secret_basic" ? ClientAuthMethod.ClientSecretBasic : ClientAuthMethod.PrivateKeyJwtEs384;
+        var method = site.AuthMethod switch
+        {
+            "client_secret_basic" => ClientAuthMethod.ClientSecretBasic,
+            "client_secret_post" => ClientAuthMethod.ClientSecretPost,
+            _ => ClientAuthMethod.PrivateKeyJwtEs384,
+        };
         await grain.RegisterAsync(
             new TenantSpec
             {
@@ -240,14 +252,14 @@ public sealed class WriteHospitals : IAsyncLifetime
                 DisplayName = site.DisplayName,
                 TimeZone = site.TimeZone,
                 Budget = new BudgetSpec { Requests = 1_000, Concurrency = 50 },
-                Sync = new SyncSpec { Types = ["Patient", "Observation", "Condition"] },
+                Sync = new SyncSpec { Types = vendor is Oracle or Epic ? ["Patient", "Observation", "Condition"] : ["Patient"] },
                 Connection = new ConnectionSpec
                 {
                     Vendor = vendor,
                     BaseUrl = site.FhirBaseUrl,
                     ClientId = site.ClientId,
                     AuthMethod = method,
-                    Scopes = ["system/Patient.rs", "system/Observation.crus", "system/Condition.rs"],
+                    Scopes = scopes,
                     Settings = new Dictionary<string, string>(site.Settings, StringComparer.Ordinal),
                     PrivateNetworks = ["127.0.0.1/32"],
                     Profile = profile,
@@ -256,7 +268,7 @@ public sealed class WriteHospitals : IAsyncLifetime
             dryRun: false,
             CancellationToken.None);
         var receipt = await grain.RotateCredentialAsync(
-            new NewCredential { Method = method, Secret = method == ClientAuthMethod.ClientSecretBasic ? new SecretText(site.ClientSecret!) : null }, CancellationToken.None);
+            new NewCredential { Method = method, Secret = method == ClientAuthMethod.PrivateKeyJwtEs384 ? null : new SecretText($"{site.ClientSecret} {site.ApiKey}".TrimEnd()) }, CancellationToken.None);
         receipt.Succeeded.ShouldBeTrue(JsonSerializer.Serialize(receipt.Steps));
         await grain.ChangeLifecycleAsync(Lifecycle.Sandbox, "test", CancellationToken.None);
         await grain.GrantAsync(AppId.Parse("app", null), Scopes, CancellationToken.None);

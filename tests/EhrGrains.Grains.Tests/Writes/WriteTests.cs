@@ -36,6 +36,28 @@ public sealed class WriteTests(WriteHospitals hospitals) : IClassFixture<WriteHo
         (other.Kind, other.Problems[0].Code).ShouldBe((ProblemKind.CheckFailed, "EHR-WRT-023"));
     }
 
+    [Theory]
+    [InlineData("athenahealth", """{"resourceType":"QuestionnaireResponse","status":"completed","questionnaire":"https://forms.test/intake","authored":"2026-05-04T08:30:00Z"}""")]
+    [InlineData("meditech", """{"resourceType":"QuestionnaireResponse","status":"completed","questionnaire":"https://forms.test/intake","authored":"2026-05-04T08:30:00Z"}""")]
+    [InlineData("modmed-ema", """{"resourceType":"AllergyIntolerance","code":{"text":"Penicillin"}}""")]
+    public async Task Products_that_take_little_take_that_and_nothing_else_is_sent(string vendor, string content)
+    {
+        var (patient, before) = (await hospitals.PatientAsync(vendor), await hospitals.WrittenAsync(vendor));
+        var resource = JsonNode.Parse(content)!.AsObject();
+        var type = (string)resource["resourceType"]!;
+        resource[type == "AllergyIntolerance" ? "patient" : "subject"] = new JsonObject { ["reference"] = $"Patient/{patient}" };
+        var weight = hospitals.Weight(vendor, patient, 71.25m, "little");
+
+        var receipt = await hospitals.SendAsync(vendor, weight with { Type = type, Resource = Encoding.UTF8.GetBytes(resource.ToJsonString()) });
+
+        Explain(receipt).ShouldBe("Confirmed");
+        receipt.Differences.ShouldBeEmpty();
+        (await hospitals.WrittenAsync(vendor)).ShouldBe(before + 1);
+        var refused = await Should.ThrowAsync<ProblemException>(() => hospitals.SendAsync(vendor, weight with { IdempotencyKey = "refused" }));
+        refused.Problems.ShouldContain(problem => problem.Code.StartsWith("EHR-WRT-", StringComparison.Ordinal));
+        (await hospitals.WrittenAsync(vendor)).ShouldBe(before + 1);
+    }
+
     [Fact]
     public async Task An_answer_that_was_lost_is_looked_for_and_nothing_is_written_twice()
     {
