@@ -133,20 +133,15 @@ internal sealed partial class WritesGrain
 
     private async Task WaitAsync(long number, TimeSpan wait, CancellationToken cancellationToken)
     {
-        if (!waiting.TryGetValue(number, out var waiter))
-        {
-            waiting[number] = waiter = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-
-            // It may have come to its end before somebody waited.
-            if ((await FindAsync(number, cancellationToken)).DueAt is null)
-            {
-                Tell(number);
-            }
-        }
-
+        var waiters = waiting.TryGetValue(number, out var others) ? others : waiting[number] = new Waiters();
+        waiters.Count++;
         try
         {
-            await waiter.Task.WaitAsync(wait, time, cancellationToken);
+            // It may have come to its end before anybody waited.
+            if ((await FindAsync(number, cancellationToken)).DueAt is not null)
+            {
+                await waiters.Ended.Task.WaitAsync(wait, time, cancellationToken);
+            }
         }
         catch (TimeoutException)
         {
@@ -154,7 +149,10 @@ internal sealed partial class WritesGrain
         }
         finally
         {
-            waiting.Remove(number);
+            if (--waiters.Count == 0)
+            {
+                waiting.Remove(number);
+            }
         }
     }
 

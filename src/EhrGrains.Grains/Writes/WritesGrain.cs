@@ -38,7 +38,7 @@ internal sealed partial class WritesGrain : Grain, IWritesGrain, IDisposable
     private readonly TimeProvider time;
     private readonly ILogger<WritesGrain> log;
     private readonly Pump pump;
-    private readonly Dictionary<long, TaskCompletionSource> waiting = [];
+    private readonly Dictionary<long, Waiters> waiting = [];
 
     private IGrainTimer? wake;
     private long? epoch;
@@ -61,9 +61,9 @@ internal sealed partial class WritesGrain : Grain, IWritesGrain, IDisposable
     public override async Task OnDeactivateAsync(DeactivationReason reason, CancellationToken cancellationToken)
     {
         await pump.StopAsync(cancellationToken);
-        foreach (var waiter in waiting.Values)
+        foreach (var waiters in waiting.Values)
         {
-            waiter.TrySetResult();
+            waiters.Ended.TrySetResult();
         }
     }
 
@@ -151,13 +151,21 @@ internal sealed partial class WritesGrain : Grain, IWritesGrain, IDisposable
     /// <summary>Who waits for a write is told, wherever it came to its end.</summary>
     private void Tell(long number)
     {
-        if (waiting.Remove(number, out var waiter))
+        if (waiting.TryGetValue(number, out var waiters))
         {
-            waiter.TrySetResult();
+            waiters.Ended.TrySetResult();
         }
     }
 
     private Lane LaneOf(long number) => waiting.ContainsKey(number) ? Lane.Interactive : Lane.Event;
+
+    /// <summary>Those who wait for one write.</summary>
+    private sealed class Waiters
+    {
+        internal TaskCompletionSource Ended { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        internal int Count { get; set; }
+    }
 
     [LoggerMessage(3410, LogLevel.Error, "The outbox of tenant {Tenant} could not go on; it tries again in a moment.")]
     private static partial void LogBroken(ILogger logger, Exception exception, TenantId tenant);

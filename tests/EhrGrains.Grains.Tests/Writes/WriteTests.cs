@@ -59,6 +59,20 @@ public sealed class WriteTests(WriteHospitals hospitals) : IClassFixture<WriteHo
     }
 
     [Fact]
+    public async Task Who_waits_longer_than_another_is_told_when_the_write_has_ended()
+    {
+        var patient = await hospitals.PatientAsync(WriteHospitals.Oracle);
+        await hospitals.MisbehaveAsync(WriteHospitals.Oracle, new { kind = "unavailable", operation = "create", retryAfter = "0" });
+        var write = hospitals.Weight(WriteHospitals.Oracle, patient, 84.5m, "two wait");
+        var longer = hospitals.SendAsync(WriteHospitals.Oracle, write with { WaitSeconds = 30 });
+        (await hospitals.SendAsync(WriteHospitals.Oracle, write with { WaitSeconds = 1 })).SettledAt.ShouldBeNull();
+
+        await hospitals.MisbehaveAsync(WriteHospitals.Oracle);
+
+        (await longer.WaitAsync(TimeSpan.FromSeconds(20), Ct)).SettledAt.ShouldNotBeNull();
+    }
+
+    [Fact]
     public async Task An_answer_that_was_lost_is_looked_for_and_nothing_is_written_twice()
     {
         foreach (var vendor in new[] { WriteHospitals.Oracle, WriteHospitals.Epic })
