@@ -37,12 +37,13 @@ public sealed class Hospital : IAsyncDisposable
         builder.Logging.ClearProviders();
         builder.WebHost.UseUrls("http://127.0.0.1:0");
         app = builder.Build();
-        app.MapGet("/r4/.well-known/smart-configuration", () => Results.Json(new Dictionary<string, object>
+        app.MapGet("/r4/.well-known/smart-configuration", () => Configuration is { } configuration ? Results.Text(configuration, "application/json") : Results.Json(new Dictionary<string, object>
         {
             ["token_endpoint"] = $"{Url}/{TokenPath}",
             ["capabilities"] = new[] { "client-confidential-asymmetric" },
         }));
         app.MapGet("/r4/metadata", () => Statement is { } statement ? Results.Text(statement, "application/fhir+json") : Results.NotFound());
+        app.Map("/r4/{**path}", (string path, HttpRequest request) => Fhir?.Invoke(path, request) ?? Results.NotFound());
         app.MapPost("/{path}", AnswerAsync);
     }
 
@@ -66,6 +67,15 @@ public sealed class Hospital : IAsyncDisposable
 
     /// <summary>Its CapabilityStatement; null: it shows none.</summary>
     public string? Statement { get; set; }
+
+    /// <summary>Its SMART configuration; null: what a client needs of it, and no more.</summary>
+    public string? Configuration { get; set; }
+
+    /// <summary>What its FHIR server answers, by the path under the base URL; null: it has nothing.</summary>
+    public Func<string, HttpRequest, IResult>? Fhir { get; set; }
+
+    /// <summary>The scopes of its tokens.</summary>
+    public string Scope { get; set; } = "system/Patient.rs";
 
     public string Secret { get; set; } = "";
 
@@ -162,7 +172,7 @@ public sealed class Hospital : IAsyncDisposable
 
         var token = $"token-{Tenant}-{number}";
         issued.Enqueue(token);
-        return Results.Json(new { access_token = token, token_type = "bearer", expires_in = ExpiresIn, scope = "system/Patient.rs" });
+        return Results.Json(new { access_token = token, token_type = "bearer", expires_in = ExpiresIn, scope = Scope });
     }
 
     private async Task<bool> IsGoodAsync(string assertion)

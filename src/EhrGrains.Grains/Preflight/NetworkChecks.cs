@@ -31,9 +31,11 @@ internal static class NetworkChecks
         }
     }
 
-    private static async Task LookAsync(PreflightRun run, Uri url)
+    private static async Task LookAsync(PreflightRun run, Uri url) =>
+        Judge(run, url, await NetworkProbe.LookAsync(run.Site.Connection, url, run.Tools.Connect, run.Tools.Time, run.Deadline));
+
+    internal static void Judge(PreflightRun run, Uri url, NetworkFacts facts)
     {
-        var facts = await NetworkProbe.LookAsync(run.Site.Connection, url, run.Tools.Connect, run.Tools.Time, run.Deadline);
         var at = facts.Authority;
         run.Judge(Check.DnsResolves, facts.IPv4 + facts.IPv6 > 0, $"{facts.IPv4 + facts.IPv6} addresses.", "The name has no address: check it, or publish it to the resolvers of this cluster.", target: at);
         if (facts.IPv4 + facts.IPv6 == 0)

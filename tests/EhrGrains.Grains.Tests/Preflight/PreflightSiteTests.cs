@@ -1,6 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 using EhrGrains.Contracts;
+using EhrGrains.Contracts.Credentials;
 using EhrGrains.Contracts.Preflight;
 using EhrGrains.Contracts.Tenants;
 using EhrGrains.Grains.Tests.Feeds;
@@ -8,7 +9,7 @@ using EhrGrains.Grains.Tests.Feeds;
 namespace EhrGrains.Grains.Tests.Preflight;
 
 /// <summary>Preflights of what is stated, of statements, tokens and feeds, at a hospital that is made to be wrong.</summary>
-public sealed class PreflightSiteTests(SqliteGrainCluster cluster) : IClassFixture<SqliteGrainCluster>
+public sealed partial class PreflightSiteTests(SqliteGrainCluster cluster) : IClassFixture<SqliteGrainCluster>
 {
     private static CancellationToken Ct => TestContext.Current.CancellationToken;
 
@@ -21,6 +22,7 @@ public sealed class PreflightSiteTests(SqliteGrainCluster cluster) : IClassFixtu
 
         (report.Requests, hospital.TokenRequests).ShouldBe((0, 0));
         Of(report, "config.lifecycle").State.ShouldBe(PreflightState.Failed);
+        Of(report, "credential.active").State.ShouldBe(PreflightState.Failed);
         string[] tried = ["config.", "budget.", "credential.", "bulk.group", "feed."];
         report.Checks.Where(check => !tried.Any(part => check.Name.StartsWith(part, StringComparison.Ordinal)))
             .ShouldAllBe(check => check.State == PreflightState.Skipped);
@@ -51,14 +53,19 @@ public sealed class PreflightSiteTests(SqliteGrainCluster cluster) : IClassFixtu
     {
         await using var hospital = await Hospital.OpenAsync(cluster);
         hospital.ExpiresIn = 30;
+        hospital.Scope = "system/Patient.rs system/Observation.cud";
+        var stated = hospital.Spec.Connection with { AuthMethod = ClientAuthMethod.PrivateKeyJwtRs384, Profile = "limits: { requests: 1, windowSeconds: 60 }" };
         using (cluster.EnterAdmin())
         {
-            await hospital.Grain.RegisterAsync(hospital.Spec with { TimeZone = "Etc/UTC", Sync = new() { Types = ["Patient", "Condition"] } }, dryRun: false, Ct);
+            await hospital.Grain.RegisterAsync(hospital.Spec with { TimeZone = "Etc/UTC", Sync = new() { Types = ["Patient", "Condition"] }, Connection = stated }, dryRun: false, Ct);
         }
 
         var report = await RunAsync(hospital.Tenant, new PreflightRequest());
 
-        string[] wrong = ["config.time-zone", "config.grants", "token.lifetime", "token.scopes"];
+        string[] wrong =
+        [
+            "config.time-zone", "config.grants", "budget.published-limit", "credential.method", "token.lifetime", "token.scopes", "token.excess", "token.refresh",
+        ];
         Bad(report).Intersect(wrong).ShouldBe(wrong);
         Of(report, "token.scopes").Seen.ShouldBe("Not granted: system/Condition.r system/Condition.s.");
         Of(report, "credential.published").State.ShouldBe(PreflightState.Passed);
@@ -78,6 +85,23 @@ public sealed class PreflightSiteTests(SqliteGrainCluster cluster) : IClassFixtu
         Of(looked, "feed.seen").State.ShouldBe(PreflightState.Warning);
         Of(sent, "feed.echo").Seen.ShouldBe("Acknowledged with AA.");
         (await site.Receiver.NextAsync(Ct)).ShouldContain("NMD^N02");
+    }
+
+    [Fact]
+    public async Task A_receiver_that_does_not_acknowledge_and_feeds_that_do_not_run_are_told()
+    {
+        await using var site = await FeedSite.OpenAsync(cluster, outbound: to => to with { AcknowledgementTimeoutSeconds = 5 });
+        site.Receiver.Answer = _ => null;
+        using (cluster.EnterAdmin())
+        {
+            await site.Feed.PauseAsync("to be seen", Ct);
+        }
+
+        var report = await RunAsync(site.Tenant, new PreflightRequest { Send = true });
+
+        Of(report, "feed.echo").Seen.ShouldBe("No acknowledgement came in time.");
+        report.Checks.Where(check => check.Name == "feed.state").Select(check => (check.Target, check.State))
+            .ShouldBe([("adt", PreflightState.Warning), ("out", PreflightState.Passed)], ignoreOrder: true);
     }
 
     [Fact]
