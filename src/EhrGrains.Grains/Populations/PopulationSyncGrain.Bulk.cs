@@ -209,6 +209,7 @@ internal sealed partial class PopulationSyncGrain
         backOff = backOff < FailureDelayMax ? backOff : FailureDelayMax;
         var wait = retryAfter > backOff ? retryAfter.Value : backOff;
         await SaveJobAsync(job => job with { Problem = problem, Failures = failures, NextAskAt = time.GetUtcNow() + wait });
+        metrics.Delayed();
     }
 
     private async Task EndAsync(BulkState end, Problem? problem)

@@ -268,9 +268,13 @@ internal sealed class PatientRun(
                     return RunEnd.Down;
                 }
 
-                if (read.Page is not { Entries: [var entry] } || entry.Facts.Id != id)
+                if (read.Outcome != ReadOutcome.NotServed && read.Problem is { } problem)
                 {
-                    run.Miss(id, read.Outcome == ReadOutcome.Later ? "not-readable-now" : "not-readable");
+                    run.Defer(id, problem);
+                }
+                else if (read.Page is not { Entries: [var entry] } || entry.Facts.Id != id)
+                {
+                    run.Miss(id, "not-readable");
                 }
                 else if (run.Type == "Binary" && entry.Json.Length > DocumentLengthMax)
                 {

@@ -9,8 +9,8 @@ internal static class SyncProblems
     internal static Problem Incomplete(int missing) => new(
         "EHR-SYN-002",
         "",
-        missing > 0
-            ? string.Create(CultureInfo.InvariantCulture, $"{missing} resources that the hospital names were not found there. They are asked for again.")
+        missing == 1 ? "1 resource that the hospital names was not found there. It is asked for again."
+            : missing > 0 ? string.Create(CultureInfo.InvariantCulture, $"{missing} resources that the hospital names were not found there. They are asked for again.")
             : "The hospital says that its answer does not hold everything. It is asked again.");
 
     internal static Problem SessionsExpired => new(

@@ -43,15 +43,15 @@ internal sealed partial class TypeRun
     {
         TakeSeen(isHydrated: true);
         referred.Clear();
-        referredNew.Clear();
-        if (Rules.Strategy == SyncStrategy.ByReference)
+        referred.UnionWith(seen.Where(one => one.Value == Deferred).Select(one => one.Key));
+        if (Rules.Strategy == SyncStrategy.ByReference || referred.Count > 0)
         {
             var isComplete = status.Counts.Missing == 0;
             status = status with
             {
                 IsComplete = isComplete,
                 CompletedAt = isComplete ? now : status.CompletedAt,
-                Problem = isComplete ? null : SyncProblems.Incomplete(status.Counts.Missing),
+                Problem = isComplete ? null : deferredFor ?? SyncProblems.Incomplete(status.Counts.Missing),
             };
         }
 
@@ -131,7 +131,7 @@ internal sealed partial class TypeRun
 
     private void TakeSeen(bool isHydrated)
     {
-        foreach (var (id, hash) in seen.Where(one => one.Value != Missed))
+        foreach (var (id, hash) in seen.Where(one => one.Value != Missed && one.Value != Deferred))
         {
             var now = new KnownResource(hash, 0, isHydrated);
             if (!known.ById.TryGetValue(id, out var before) || before != now)

@@ -1,3 +1,4 @@
+using EhrGrains.Contracts;
 using EhrGrains.Contracts.Sync;
 using EhrGrains.Fhir.Vendors;
 
@@ -22,7 +23,10 @@ internal sealed partial class TypeRun
     internal const int PagesMax = 10_000;
 
     private const int ReasonsMax = 16;
+
+    // In place of a content's hash: it is not there; it could not be read this time.
     private static readonly UInt128 Missed = 0;
+    private static readonly UInt128 Deferred = 1;
 
     private readonly string patient;
     private readonly KnownResources known;
@@ -31,6 +35,8 @@ internal sealed partial class TypeRun
     private readonly Dictionary<string, UInt128> seenNew = new(StringComparer.Ordinal);
     private readonly HashSet<string> referredNew = new(StringComparer.Ordinal);
     private readonly HashSet<UInt128> pages = [];
+    private readonly HashSet<string> deferred = new(StringComparer.Ordinal);
+    private Problem? deferredFor;
     private SyncTypeStatus status;
     private long version;
     private bool knownChanged;
@@ -58,7 +64,7 @@ internal sealed partial class TypeRun
     internal bool IsDirty { get; private set; }
 
     /// <summary>Resources that something refers to and that are not known, to be read by their ids.</summary>
-    internal IReadOnlyList<string> Referred => [.. referred.Where(id => !known.ById.ContainsKey(id) && !seen.ContainsKey(id))];
+    internal IReadOnlyList<string> Referred => [.. referred.Where(id => !known.ById.ContainsKey(id) && !seen.ContainsKey(id) && !deferred.Contains(id))];
 
     /// <summary>
     /// Whether what is referred to is to be read, or has been read by a turn that was cut off before it could say so. A search that is
@@ -236,6 +242,15 @@ internal sealed partial class TypeRun
     {
         seen[id] = seenNew[id] = Missed;
         Count(counts => counts with { Missing = counts.Missing + 1, Reasons = With(counts.Reasons, reason) });
+    }
+
+    /// <summary>A resource that something refers to could not be read; it is asked for again the next time.</summary>
+    internal void Defer(string id, Problem why)
+    {
+        seen[id] = seenNew[id] = Deferred;
+        deferred.Add(id);
+        deferredFor = why;
+        Count(counts => counts with { Missing = counts.Missing + 1, Reasons = With(counts.Reasons, "not-readable-now") });
     }
 
     /// <summary>The record knew some of what was taken.</summary>

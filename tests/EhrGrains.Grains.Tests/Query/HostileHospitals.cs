@@ -1,8 +1,10 @@
 using System.Net.Http.Json;
+using System.Text.Json.Nodes;
 using EhrGrains.Contracts;
 using EhrGrains.Contracts.Apps;
 using EhrGrains.Contracts.Credentials;
 using EhrGrains.Contracts.Query;
+using EhrGrains.Contracts.Sync;
 using EhrGrains.Contracts.Tenants;
 using EhrGrains.Contracts.Tokens;
 using EhrGrains.Grains.Callers;
@@ -21,8 +23,14 @@ public sealed class HostileHospitals : IAsyncLifetime
     private readonly Dictionary<string, WebApplication> apps = [];
     private readonly Dictionary<string, SandboxSite> sites = [];
 
-    public QueryCluster Cluster { get; } = new()
+    /// <summary>The clock of the cluster: the real one, and past every wait when told.</summary>
+    public JumpingClock Time { get; } = new();
+
+    public QueryCluster Cluster { get; }
+
+    public HostileHospitals() => Cluster = new()
     {
+        Services = services => services.AddSingleton<TimeProvider>(Time),
         Settings = new Dictionary<string, string?>
         {
             ["EhrGrains:Connect:AttemptTimeout"] = "00:00:01",
@@ -107,7 +115,13 @@ public sealed class HostileHospitals : IAsyncLifetime
             cancellationToken);
     }
 
-    private static TenantId Tenant(string name) => TenantId.Parse($"t-{name}", null);
+    internal SandboxSite Site(string name) => sites[name];
+
+    /// <summary>An answer of a hospital's back door.</summary>
+    internal async Task<JsonNode> AskAsync(string name, string what, CancellationToken cancellationToken) =>
+        (await http.GetFromJsonAsync<JsonNode>($"{sites[name].AdminUrl}/{what}", cancellationToken))!;
+
+    internal static TenantId Tenant(string name) => TenantId.Parse($"t-{name}", null);
 
     private IEhrQueryGrain Queries(string name) => Cluster.Grains().GetGrain<IEhrQueryGrain>(GrainKeys.Tenant(Tenant(name)));
 
@@ -138,13 +152,15 @@ public sealed class HostileHospitals : IAsyncLifetime
                 DisplayName = name,
                 TimeZone = site.TimeZone,
                 Budget = new BudgetSpec { Requests = 1_000, Concurrency = 100 },
+                Sync = new SyncSpec { AbsencesMax = 1, Types = ["Patient", "Condition", "Practitioner", "Organization"] },
                 Connection = new ConnectionSpec
                 {
                     Vendor = site.Vendor,
                     BaseUrl = site.FhirBaseUrl,
                     ClientId = site.ClientId,
                     AuthMethod = ClientAuthMethod.ClientSecretBasic,
-                    Scopes = ["system/Patient.rs", "system/Observation.rs"],
+                    Scopes = ["system/Patient.rs", "system/Observation.rs", "system/Condition.rs", "system/Practitioner.rs", "system/Organization.rs"],
+                    Profile = "resources: { Condition: { countDefault: 1 } }", // so that a few are pages
                     Settings = site.Settings.ToDictionary(),
                     PrivateNetworks = ["127.0.0.1/32"],
                 },

@@ -8,7 +8,7 @@ namespace EhrGrains.Grains.Tests.Query;
 /// Forty ways to misbehave, while a token is fetched, while pages are, and in the body of a resource: each ends in bounded time with a
 /// status that says what is wrong, and nobody else notices.
 /// </summary>
-public sealed class HostileTests(HostileHospitals hospitals) : IClassFixture<HostileHospitals>
+public sealed partial class HostileTests(HostileHospitals hospitals) : IClassFixture<HostileHospitals>
 {
     private const int PagesMax = 6;
     private const long MemoryGrowthMax = 100_000_000;
