@@ -26,7 +26,7 @@ internal sealed partial class TypeRun
 
     // In place of a content's hash: it is not there; it could not be read this time.
     private static readonly UInt128 Missed = 0;
-    private static readonly UInt128 Deferred = 1;
+    private static readonly UInt128 Deferred = UInt128.MaxValue;
 
     private readonly string patient;
     private readonly KnownResources known;

@@ -86,6 +86,8 @@ public sealed class HostileHospitals : IAsyncLifetime
                     .ResetAsync(cancellationToken);
             }
 
+            // Nor has any silo a token in hand that still works.
+            await PutAsync(Names[i], "faults", new { faults = new[] { new { kind = "tokenRevoked" } } }, cancellationToken);
             await PutAsync(Names[i], "hostile", new { names = new[] { Names[i] }, operations }, cancellationToken);
             results[i] = await runAsync(Names[i], cancellationToken);
         });
