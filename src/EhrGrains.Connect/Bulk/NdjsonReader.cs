@@ -10,6 +10,9 @@ public sealed class NdjsonReader : IDisposable
 {
     private const int ReadAhead = 256 * 1024;
 
+    // Longer lines are rare, and a pool would keep what one of them has taken.
+    private const int PooledMax = 2 * 1024 * 1024;
+
     private readonly Stream stream;
     private readonly int lineBytesMax;
     private byte[] buffer = ArrayPool<byte>.Shared.Rent(ReadAhead);
@@ -127,7 +130,7 @@ public sealed class NdjsonReader : IDisposable
             return;
         }
 
-        var larger = ArrayPool<byte>.Shared.Rent(buffer.Length * 2);
+        var larger = buffer.Length * 2 > PooledMax ? GC.AllocateUninitializedArray<byte>(buffer.Length * 2) : ArrayPool<byte>.Shared.Rent(buffer.Length * 2);
         buffer.AsSpan(0, end).CopyTo(larger);
         GiveBack();
         (buffer, highest) = (larger, end);
@@ -136,6 +139,9 @@ public sealed class NdjsonReader : IDisposable
     private void GiveBack()
     {
         buffer.AsSpan(0, highest).Clear();
-        ArrayPool<byte>.Shared.Return(buffer);
+        if (buffer.Length is > 0 and <= PooledMax)
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
     }
 }

@@ -37,6 +37,16 @@ public sealed class NdjsonReaderTests
     }
 
     [Fact]
+    public async Task A_line_that_no_pooled_buffer_holds_is_read_whole_and_so_are_those_after_it()
+    {
+        string[] lines = ["{1}", new('x', 5_000_000), "{2}"];
+        using var stream = new MemoryStream(Encoding.UTF8.GetBytes(string.Join('\n', lines)));
+        using var reader = new NdjsonReader(stream, 8_000_000);
+        (await LinesAsync(reader)).SequenceEqual(lines).ShouldBeTrue();
+        reader.TooLong.ShouldBe(0);
+    }
+
+    [Fact]
     public async Task A_line_above_the_bound_at_the_end_is_counted_once()
     {
         using var stream = new MemoryStream(Encoding.UTF8.GetBytes("{1}\n" + new string('x', 2_000_000)));
