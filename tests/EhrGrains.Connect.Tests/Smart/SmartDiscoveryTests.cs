@@ -34,6 +34,19 @@ public sealed class SmartDiscoveryTests
     }
 
     [Theory]
+    [InlineData("https://athena.okta.com/oauth2/aus1", "https://api.platform.athenahealth.com/oauth2/v1/token")]
+    [InlineData("https://authorization.cerner.com/tenants/t1", "https://authorization.cerner.com/tenants/t1/hosts/fhir-ehr.cerner.com/protocols/oauth2/profiles/smart-v1/token")]
+    [InlineData("https://greenfield-auth.meditech.com", "https://greenfield-auth.meditech.com/oauth/token")]
+    public async Task Athenahealth_Oracle_and_MEDITECH_sign_in_at_a_host_that_is_neither_the_servers_nor_always_the_issuers(string issuer, string endpoint)
+    {
+        var (found, _) = await DiscoverAsync(_ => $$"""
+            {"issuer":"{{issuer}}","token_endpoint":"{{endpoint}}","token_endpoint_auth_methods_supported":["client_secret_basic","private_key_jwt"]}
+            """);
+        found.Failure.ShouldBeNull();
+        found.TokenEndpoint.ShouldBe(endpoint);
+    }
+
+    [Theory]
     [InlineData(null)]
     [InlineData("<html></html>")]
     [InlineData("{}")]

@@ -138,6 +138,43 @@ public sealed class EpicFactsTests
         page.Issues.Count.ShouldBe(issues);
     }
 
+    [Theory]
+    [InlineData("4100", "invalid")]
+    [InlineData("4102", "value")]
+    [InlineData("4103", "deleted")]
+    [InlineData("4107", "processing")]
+    [InlineData("4110", "required")]
+    [InlineData("4111", "required")]
+    [InlineData("4112", "invalid")]
+    [InlineData("4115", "value")]
+    [InlineData("40000", "code-invalid")]
+    [InlineData("59102", "processing")]
+    [InlineData("59105", "structure")]
+    [InlineData("59108", "required")]
+    [InlineData("59111", "value")]
+    [InlineData("59141", "duplicate")]
+    [InlineData("59144", "not-found")]
+    [InlineData("59159", "business-rule")]
+    [InlineData("59177", "exception")]
+    [InlineData("59187", "business-rule")]
+    [InlineData("59188", "code-invalid")]
+    [InlineData("59189", "business-rule")]
+    public void A_code_of_its_own_is_told_as_what_it_means_in_words_of_ours(string code, string issue)
+    {
+        var told = epic.Outcome(code, "fatal", "unknown").Issues.ShouldHaveSingleItem();
+
+        (told.DetailCode, told.Code).ShouldBe((code, issue));
+        told.Diagnostics.ShouldBe(epic.Profile.OutcomeCodes[code].Meaning);
+    }
+
+    [Fact]
+    public void JSON_is_asked_for_each_time_for_it_answers_in_XML_otherwise()
+    {
+        epic.Plan("Condition?patient=1").Request!.Accept.ShouldBe("application/fhir+json");
+        epic.Read("Patient", "e1").Request!.Accept.ShouldBe("application/fhir+json");
+        epic.Next("https://ehr.example/r4/Condition?sessionID=1").Request!.Accept.ShouldBe("application/fhir+json");
+    }
+
     [Fact]
     public void A_bulk_export_is_of_a_group_without_since_once_a_day()
     {

@@ -8,6 +8,10 @@ public sealed class OracleHealthFactsTests
     private readonly Site oracle = new("oracle-health");
 
     [Fact]
+    public void It_speaks_JSON_alone_and_is_asked_for_nothing_else() =>
+        oracle.Plan("Condition?patient=1").Request!.Accept.ShouldBe("application/fhir+json");
+
+    [Fact]
     public void Scopes_have_no_wildcard() => oracle.AskedScopes.ShouldNotContain("*");
 
     [Fact]
