@@ -17,6 +17,8 @@ public sealed class RootKey
         UnixFileMode.GroupRead | UnixFileMode.GroupWrite | UnixFileMode.GroupExecute |
         UnixFileMode.OtherRead | UnixFileMode.OtherWrite | UnixFileMode.OtherExecute;
 
+    private static readonly TimeSpan TurnWait = TimeSpan.FromSeconds(10);
+
     private readonly byte[] key;
 
     private RootKey(byte[] key) => this.key = key;
@@ -63,28 +65,56 @@ public sealed class RootKey
     private static void Create(string path)
     {
         var directory = Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(path))!);
-        var aside = Path.Combine(directory.FullName, $".{Path.GetFileName(path)}.{Convert.ToHexString(RandomNumberGenerator.GetBytes(8))}");
-        var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write };
-        if (!OperatingSystem.IsWindows())
+
+        // One at a time: where nothing was a moment ago, a move replaces what another process has put there meanwhile.
+        using var turn = TakeTurn(Path.Combine(directory.FullName, $".{Path.GetFileName(path)}.lock"));
+        if (File.Exists(path))
         {
-            options.UnixCreateMode = OwnerOnly;
+            return;
         }
 
-        using (var file = new FileStream(aside, options))
+        var aside = Path.Combine(directory.FullName, $".{Path.GetFileName(path)}.{Convert.ToHexString(RandomNumberGenerator.GetBytes(8))}");
+        using (var file = new FileStream(aside, Private(FileMode.CreateNew)))
         {
             file.Write(Encoding.ASCII.GetBytes(Convert.ToBase64String(RandomNumberGenerator.GetBytes(Length)) + "\n"));
             file.Flush(flushToDisk: true);
         }
 
+        File.Move(aside, path, overwrite: false);
+    }
+
+    /// <summary>A lock file that nobody else has open, and that goes when it is closed.</summary>
+    private static FileStream TakeTurn(string path)
+    {
+        FileStream? turn = null;
+        return SpinWait.SpinUntil(() => (turn = TryTakeTurn(path)) is not null, TurnWait)
+            ? turn!
+            : throw Refused($"Another process holds '{path}' and does not get on with making the root key. End it, and start again.");
+    }
+
+    private static FileStream? TryTakeTurn(string path)
+    {
         try
         {
-            File.Move(aside, path, overwrite: false);
+            var options = Private(FileMode.OpenOrCreate);
+            options.Options = FileOptions.DeleteOnClose;
+            return new FileStream(path, options);
         }
-        catch (IOException) when (File.Exists(path))
+        catch (IOException)
         {
-            // Another process was faster; its key is the one.
-            File.Delete(aside);
+            return null;
         }
+    }
+
+    private static FileStreamOptions Private(FileMode mode)
+    {
+        var options = new FileStreamOptions { Mode = mode, Access = FileAccess.Write, Share = FileShare.None };
+        if (!OperatingSystem.IsWindows())
+        {
+            options.UnixCreateMode = OwnerOnly;
+        }
+
+        return options;
     }
 
     private static ProblemException Refused(string message) => new(ProblemKind.Invalid, "EHR-STO-010", "rootKeyFile", message);

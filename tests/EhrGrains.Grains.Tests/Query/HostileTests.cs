@@ -8,6 +8,8 @@ namespace EhrGrains.Grains.Tests.Query;
 /// Forty ways to misbehave, while a token is fetched, while pages are, and in the body of a resource: each ends in bounded time with a
 /// status that says what is wrong, and nobody else notices.
 /// </summary>
+[CollectionDefinition(nameof(HostileTests), DisableParallelization = true)] // What others have in memory would count as what a hospital made us keep.
+[Collection(nameof(HostileTests))]
 public sealed partial class HostileTests(HostileHospitals hospitals) : IClassFixture<HostileHospitals>
 {
     private const int PagesMax = 6;

@@ -1,4 +1,3 @@
-using System.Diagnostics.Metrics;
 using System.Net.Http.Json;
 using System.Text.Json;
 using System.Text.Json.Nodes;
@@ -12,6 +11,7 @@ using EhrGrains.Contracts.Sync;
 using EhrGrains.Contracts.Tenants;
 using EhrGrains.Fhir.V2;
 using EhrGrains.Grains.Records;
+using EhrGrains.Grains.Sync;
 using EhrGrains.Grains.Tests.Query;
 using EhrGrains.Grains.Tests.Records;
 using EhrGrains.Sandbox;
@@ -26,17 +26,27 @@ using Microsoft.Extensions.Logging;
 
 namespace EhrGrains.Grains.Tests.Sync;
 
-/// <summary>A cluster and the simulated hospitals of all products, onboarded when they are first used.</summary>
-public sealed class SyncHospitals : IAsyncLifetime
+/// <summary>
+/// A cluster and the simulated hospitals of all products, onboarded when they are first used. Tests run copies themselves: shards look for
+/// what is due when they are woken, and not from time to time besides.
+/// </summary>
+public class SyncHospitals : IAsyncLifetime
 {
     private static readonly V2Mapping Mapping = V2Mapping.Compile(new SiteLayer { TimeZone = "America/Chicago" });
 
-    private readonly QueryCluster cluster = new();
+    private readonly QueryCluster cluster;
     private readonly HttpClient http = new();
     private readonly Dictionary<string, TenantId> tenants = [];
     private readonly SemaphoreSlim onboarding = new(1);
     private WebApplication? keys;
     private WebApplication? sandbox;
+
+    public SyncHospitals()
+        : this(SyncOptions.Default with { TickEvery = TimeSpan.FromHours(1) })
+    {
+    }
+
+    private protected SyncHospitals(SyncOptions options) => cluster = new QueryCluster { Services = services => services.AddSingleton(options) };
 
     private static CancellationToken Ct => TestContext.Current.CancellationToken;
 
@@ -63,6 +73,8 @@ public sealed class SyncHospitals : IAsyncLifetime
 
     public async ValueTask DisposeAsync()
     {
+        GC.SuppressFinalize(this);
+
         // The silos first: a copy under way, which a message may have asked for, would go on trying a hospital that is gone.
         await cluster.DisposeAsync();
         http.Dispose();
@@ -172,29 +184,6 @@ public sealed class SyncHospitals : IAsyncLifetime
 
     internal Grains.Callers.CallerScope EnterSystem() => cluster.Silo(0).GetRequiredService<Grains.Callers.CallerTickets>().EnterSystem();
 
-    /// <summary>Done when a run somewhere in the cluster has come to its end.</summary>
-    internal static Task NextEnd()
-    {
-        var ended = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-        var listener = new MeterListener
-        {
-            InstrumentPublished = (instrument, listener) =>
-            {
-                if (instrument.Name == "ehrgrains.sync.runs")
-                {
-                    listener.EnableMeasurementEvents(instrument);
-                }
-            },
-        };
-        listener.SetMeasurementEventCallback<long>((_, _, _, _) =>
-        {
-            ended.TrySetResult();
-            listener.Dispose();
-        });
-        listener.Start();
-        return ended.Task.WaitAsync(TimeSpan.FromSeconds(30), Ct);
-    }
-
     /// <summary>The resources of a record, by type and id.</summary>
     internal async Task<Dictionary<string, JsonNode>> RecordAsync(TenantId tenant, PatientId record)
     {
@@ -250,3 +239,6 @@ public sealed class SyncHospitals : IAsyncLifetime
             method == ClientAuthMethod.PrivateKeyJwtEs384 ? null : new SecretText($"{site.ClientSecret} {site.ApiKey}".TrimEnd()));
     }
 }
+
+/// <summary>The same with shards that look for what is due all the time.</summary>
+public sealed class WakefulHospitals() : SyncHospitals(SyncOptions.Default);
