@@ -22,7 +22,7 @@ internal sealed record FoundPatient(MemberState State, PatientId? Patient, Probl
 
 /// <summary>Who is in a Group.</summary>
 /// <param name="Patients">Its patients; null: they cannot be read.</param>
-/// <param name="Problem">Why not; null beside no patients: the EHR does not give Groups to read, only to export.</param>
+/// <param name="Problem">Why not; null beside no patients: the EHR does not tell who is in it before it exports.</param>
 internal sealed record FoundGroup(IReadOnlyList<string>? Patients, Problem? Problem);
 
 /// <summary>Finds patients at a tenant's EHR, in the lane of backfill. Thread-safe.</summary>
@@ -94,7 +94,10 @@ internal sealed class PatientFinder(EhrLine line, Normalizers normalizers, IdAli
             using var content = new PooledBuffer(answer.Body.Length + 1024);
             var found = rules.Normalizer.NormalizeResource(answer.Body.Span, content);
             await SaveAliasesAsync(tenant, found.Aliases, cancellationToken);
-            return new FoundGroup(Members(content.WrittenMemory), null);
+            var patients = Members(content.WrittenMemory);
+
+            // Many a server shows a Group without its members, and knows them all the same when it exports.
+            return new FoundGroup(patients.Count > 0 ? patients : null, null);
         }
         catch (FhirFormatException e)
         {

@@ -83,6 +83,12 @@ internal sealed partial class PopulationSyncGrain
     /// </summary>
     private async Task LetGoAsync(DateTimeOffset knownAt, CancellationToken cancellationToken)
     {
+        if (State.GroupKnownAt >= knownAt)
+        {
+            // An export is of the time when it was asked for: more is known by now.
+            return;
+        }
+
         if (State.GroupKnownAt is { } before)
         {
             var sync = GrainFactory.GetGrain<ITenantSyncGrain>(GrainKeys.Tenant(Tenant));

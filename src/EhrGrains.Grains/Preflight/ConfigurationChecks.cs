@@ -12,6 +12,12 @@ internal static class ConfigurationChecks
 {
     internal static async Task RunAsync(PreflightRun run)
     {
+        JudgeStated(run);
+        await CheckBudgetAsync(run);
+    }
+
+    internal static void JudgeStated(PreflightRun run)
+    {
         var (site, spec) = (run.Site, run.Site.Spec);
         run.Judge(
             Check.Lifecycle, site.IsOpen, $"The tenant is {site.Description.Lifecycle.ToString().ToLowerInvariant()}.",
@@ -37,7 +43,6 @@ internal static class ConfigurationChecks
         run.Judge(
             Check.Grants, site.Description.Grants.Length > 0, $"{site.Description.Grants.Length} apps may ask here.",
             "No app may ask at this tenant yet: «ehrgrains grant».", PreflightState.Warning);
-        await CheckBudgetAsync(run);
     }
 
     private static async Task CheckBudgetAsync(PreflightRun run)

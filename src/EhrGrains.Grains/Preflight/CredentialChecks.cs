@@ -33,7 +33,7 @@ internal static class CredentialChecks
         }
 
         var grain = run.Tools.Grains.GetGrain<IHospitalTenantGrain>(GrainKeys.Tenant(run.Site.Tenant));
-        CheckAge(run, active);
+        JudgeActive(run, active);
         await CheckPublishedAsync(run, active, grain);
         if (run.Halt is { } halt)
         {
@@ -44,7 +44,7 @@ internal static class CredentialChecks
         await CheckTokenAsync(run, grain);
     }
 
-    private static void CheckAge(PreflightRun run, CredentialSummary active)
+    internal static void JudgeActive(PreflightRun run, CredentialSummary active)
     {
         var age = run.Tools.Time.GetUtcNow() - (active.ActivatedAt ?? active.CreatedAt);
         run.Judge(

@@ -105,10 +105,13 @@ internal sealed class PatientRun(
             gone.Add(key);
         }
 
+        // What was asked for since the time that the export is of, it does not answer: the run that waits is to read it.
+        var at = batch.At ?? now;
+        var isAsked = stored.Patient.IsWhole || stored.Patient.Hinted.Length > 0;
         foreach (var type in (batch.Whole ?? []).Where(IsWanted))
         {
             var run = await OpenBulkAsync(type);
-            gone.AddRange(run.FinishBulk(batch.At ?? now, now, spec.AbsencesMax).Select(id => new RecordKey(type, id)));
+            gone.AddRange(run.FinishBulk(at, isAsked && at < RunAt ? at : now, spec.AbsencesMax).Select(id => new RecordKey(type, id)));
         }
 
         return await CommitAsync(null, changed, gone, cancellationToken);

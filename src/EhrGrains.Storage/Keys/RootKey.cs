@@ -87,22 +87,25 @@ public sealed class RootKey
     private static FileStream TakeTurn(string path)
     {
         FileStream? turn = null;
-        return SpinWait.SpinUntil(() => (turn = TryTakeTurn(path)) is not null, TurnWait)
+        var why = "";
+        return SpinWait.SpinUntil(TryTake, TurnWait)
             ? turn!
-            : throw Refused($"Another process holds '{path}' and does not get on with making the root key. End it, and start again.");
-    }
+            : throw Refused($"The root key cannot be made: '{path}' cannot be locked ({why}). End a process that holds it, or look at the disk, and start again.");
 
-    private static FileStream? TryTakeTurn(string path)
-    {
-        try
+        bool TryTake()
         {
-            var options = Private(FileMode.OpenOrCreate);
-            options.Options = FileOptions.DeleteOnClose;
-            return new FileStream(path, options);
-        }
-        catch (IOException)
-        {
-            return null;
+            try
+            {
+                var options = Private(FileMode.OpenOrCreate);
+                options.Options = FileOptions.DeleteOnClose;
+                turn = new FileStream(path, options);
+                return true;
+            }
+            catch (IOException e)
+            {
+                why = e.Message;
+                return false;
+            }
         }
     }
 

@@ -88,7 +88,13 @@ public sealed class BoundTests
         await using var small = await rig.ConnectAsync();
         var frame = Sender.Frame(Messages.Adt("1") + "OBX|1|TX|||" + new string('x', 3 * 1024 * 1024 / 2) + "\r");
         await first.WriteAsync(frame[..^10]);
-        (await small.AskAsync(Messages.Adt("s"))).Code.ShouldBe("AA");
+
+        // All but the byte that begins it: what is not read yet could be what is too much in the end.
+        do
+        {
+            (await small.AskAsync(Messages.Adt("s"))).Code.ShouldBe("AA");
+        }
+        while (rig.Listener.BufferedBytes < frame.Length - 11);
         (await FloodAsync(second, 1L << 30)).ShouldBeLessThan(32L << 20); // long before the bound of a frame
         await second.ClosedAsync();
         (await small.AskAsync(Messages.Adt("t"))).Code.ShouldBe("AA");

@@ -106,6 +106,13 @@ public sealed class PopulationTests(SyncHospitals hospitals) : IClassFixture<Syn
         await LookedAgainAsync();
         (await StatusOfAsync(tenant, leaver)).Patient.Value.ShouldBe(leaver);
 
+        // A Group that tells nobody says nothing of who is in it.
+        await EditAsync([]);
+        await LookedAgainAsync();
+        await LookedAgainAsync();
+        (await MembersAsync()).ShouldBe([.. lines.Select(Legal)], ignoreOrder: true);
+        await EditAsync(lines);
+
         async Task EditAsync(JsonNode[] members)
         {
             var member = members.Select(line => new { entity = new { reference = $"Patient/{(string)line["id"]!}" } });
@@ -269,6 +276,30 @@ public sealed class PopulationTests(SyncHospitals hospitals) : IClassFixture<Syn
         var grain = hospitals.Cluster.Grains().GetGrain<IPopulationSyncGrain>(GrainKeys.Cohort(tenant, CohortId.Parse(cohort, null)));
         (await grain.SetAsync(spec, Ct)).Spec.ShouldBe(spec);
         return grain;
+    }
+
+    [Fact]
+    public async Task What_is_asked_for_while_an_export_is_read_is_not_answered_by_what_it_was_made_of()
+    {
+        var tenant = await hospitals.OpenAsync("meditech");
+        var patient = PatientId.Parse(Legal((await LinesAsync("meditech"))[0]), null);
+        await hospitals.Table.PauseAsync(tenant, isPaused: true, Ct);
+        await hospitals.Table.EnrolAsync(tenant, [patient], Ct);
+        using var admin = hospitals.Cluster.EnterAdmin();
+        var cohort = await SetAsync(tenant, "asked", new CohortSpec { Group = hospitals.Site("meditech").GroupId });
+        using var counting = new Counting("ehrgrains.bulk.delays", "ehrgrains.bulk.exports");
+        await hospitals.MisbehaveAsync("meditech", new { kind = "unavailable", operation = "file", retryAfter = "0" });
+        await cohort.StartBulkAsync(new BulkRequest(), Ct);
+        await counting.UntilAsync(() => cohort.BulkStatusAsync(Ct), status => status!.Problem is not null);
+
+        await hospitals.Table.RefreshAsync(tenant, [patient], isWhole: true, Ct);
+        await hospitals.MisbehaveAsync("meditech");
+
+        var ended = (await counting.UntilAsync(() => cohort.BulkStatusAsync(Ct), status => status!.EndedAt is not null))!;
+        ended.State.ShouldBe(BulkState.Complete, ended.Problem?.Message);
+        var stored = (await hospitals.Table.LoadAsync(tenant, patient, Ct))!;
+        stored.Cursors.Where(cursor => cursor.Status.Watermark == ended.TransactionTime).ShouldNotBeEmpty();
+        stored.Cursors.Where(cursor => cursor.Status.Watermark == ended.TransactionTime).ShouldAllBe(cursor => cursor.Status.FinishedAt < stored.Patient.DueAt);
     }
 
     private static async Task<BulkStatus> ExportAsync(IPopulationSyncGrain cohort, BulkRequest request)

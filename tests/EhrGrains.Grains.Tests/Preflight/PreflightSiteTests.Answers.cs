@@ -64,22 +64,9 @@ public sealed partial class PreflightSiteTests
             "short-lived" => open with { Tls = good with { NamesRevocation = false, Life = TimeSpan.FromDays(6), NotAfter = cluster.Time.GetUtcNow().AddDays(3) } },
             _ => open,
         };
-        var connection = new ConnectionSpec { Vendor = "us-core", BaseUrl = "https://ehr.example/r4", ClientId = "our-client" };
-        var site = new PreflightSite(
-            TenantId.Parse("st-mary", null),
-            new TenantDescription
-            {
-                Spec = new TenantSpec { Tenant = "st-mary", DisplayName = "St Mary", TimeZone = "America/Chicago", Connection = connection },
-                Lifecycle = Lifecycle.Live,
-                Credentials = [],
-                Grants = [],
-                Version = 1,
-            },
-            VendorProfiles.Find("us-core")!,
-            new PreflightRequest());
-        var run = new PreflightRun(site, new PreflightTools(null!, null!, null!, null!, null!, null!, null!, null!, cluster.Time), Ct);
+        var run = Offline(new ConnectionSpec { Vendor = "us-core", BaseUrl = "https://ehr.example/r4", ClientId = "our-client" });
 
-        NetworkChecks.Judge(run, new Uri(connection.BaseUrl), facts);
+        NetworkChecks.Judge(run, new Uri(run.Site.Connection.BaseUrl), facts);
 
         run.Checks.Where(check => check.Change is not null).Select(check => check.Name).ShouldBe(checks.Split(' ', StringSplitOptions.RemoveEmptyEntries));
         run.Checks.Count.ShouldBe(10, "each of them says something, whatever is seen");
@@ -87,6 +74,15 @@ public sealed partial class PreflightSiteTests
         {
             run.Checks.Single(check => check.Name == "tls.expiry").State.ShouldBe(PreflightState.Failed);
         }
+    }
+
+    // A run that judges what it is given, and asks nobody.
+    private PreflightRun Offline(ConnectionSpec connection)
+    {
+        var spec = new TenantSpec { Tenant = "st-mary", DisplayName = "St Mary", TimeZone = "America/Chicago", Connection = connection };
+        var description = new TenantDescription { Spec = spec, Lifecycle = Lifecycle.Live, Credentials = [], Grants = [], Version = 1 };
+        var site = new PreflightSite(TenantId.Parse(spec.Tenant, null), description, VendorProfiles.Find(connection.Vendor)!, new PreflightRequest());
+        return new PreflightRun(site, new PreflightTools(null!, null!, null!, null!, null!, null!, null!, null!, cluster.Time), Ct);
     }
 
     [Fact]

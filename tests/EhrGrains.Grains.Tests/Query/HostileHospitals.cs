@@ -17,7 +17,10 @@ namespace EhrGrains.Grains.Tests.Query;
 /// <summary>A hospital for every way to misbehave, and one that behaves, all in one cluster with little patience.</summary>
 public sealed class HostileHospitals : IAsyncLifetime
 {
-    private const int AtOnce = 8;
+    /// <summary>So many patients are left to be copied one by one: exports are of the others, and find nothing that a copy brought.</summary>
+    internal const int Copied = 3;
+
+    private const int AtOnce = 16;
 
     private readonly HttpClient http = new();
     private readonly Dictionary<string, WebApplication> apps = [];
@@ -123,6 +126,10 @@ public sealed class HostileHospitals : IAsyncLifetime
     internal async Task<JsonNode> AskAsync(string name, string what, CancellationToken cancellationToken) =>
         (await http.GetFromJsonAsync<JsonNode>($"{sites[name].AdminUrl}/{what}", cancellationToken))!;
 
+    /// <summary>Those that everybody may see all of.</summary>
+    internal async Task<JsonNode[]> PatientsAsync(string name, CancellationToken cancellationToken) => [.. (await AskAsync(name, "patients", cancellationToken)).AsArray()
+        .Where(line => !(bool)line!["confidential"]! && !(bool)line["longChart"]!).Select(line => line!)];
+
     internal static TenantId Tenant(string name) => TenantId.Parse($"t-{name}", null);
 
     private IEhrQueryGrain Queries(string name) => Cluster.Grains().GetGrain<IEhrQueryGrain>(GrainKeys.Tenant(Tenant(name)));
@@ -140,11 +147,15 @@ public sealed class HostileHospitals : IAsyncLifetime
             Vendors = ["athenahealth"],
             BasePort = 0,
             Patients = 8,
-            Sites = new Dictionary<string, SiteOptions> { ["athenahealth"] = new() { RequestsPerSecond = 0 } },
+            Sites = new Dictionary<string, SiteOptions> { ["athenahealth"] = new() { RequestsPerSecond = 0, ExportPolls = 0, ExportRetryAfterSeconds = 0 } },
         });
         apps[name] = app;
         await app.StartAsync(CancellationToken.None);
         var site = sites[name] = SandboxHost.Sites(app)[0];
+        var member = (await PatientsAsync(name, CancellationToken.None)).Skip(Copied).Select(line => new { entity = new { reference = $"Patient/{(string)line["id"]!}" } });
+        using var edited = await http.PostAsJsonAsync(
+            $"{site.AdminUrl}/edits", new { edits = new[] { new { kind = "update", type = "Group", id = site.GroupId, set = new { member } } } }, CancellationToken.None);
+        edited.EnsureSuccessStatusCode();
         var tenant = Cluster.Grains().GetGrain<IHospitalTenantGrain>(GrainKeys.Tenant(Tenant(name)));
         using var admin = Cluster.EnterAdmin();
         await tenant.RegisterAsync(

@@ -3,22 +3,24 @@ using System.Text.Json.Nodes;
 using EhrGrains.Contracts;
 using EhrGrains.Contracts.Apps;
 using EhrGrains.Contracts.Callers;
+using EhrGrains.Contracts.Populations;
 using EhrGrains.Contracts.Records;
 using EhrGrains.Contracts.Sync;
 using EhrGrains.Fhir.Normalization;
 using EhrGrains.Grains.Callers;
+using EhrGrains.Grains.Tests.Populations;
 using EhrGrains.Storage.Sync;
 using Microsoft.Extensions.DependencyInjection;
 
 namespace EhrGrains.Grains.Tests.Query;
 
 /// <summary>
-/// The same forty ways while a patient is copied page by page: each is told in a sentence, and once it ends the
-/// copy becomes what the hospital has.
+/// The same forty ways while patients are copied page by page and while they are exported: each is told in a sentence, and once it ends
+/// the copy becomes what the hospital has.
 /// </summary>
 public sealed partial class HostileTests
 {
-    private const int AtOnce = 8;
+    private const int AtOnce = 16;
     private const int TurnsMax = 20;
 
     // Longer than any wait that a hospital can ask for, or that we take upon ourselves.
@@ -37,6 +39,14 @@ public sealed partial class HostileTests
 
         // What only a reference leads to is on no page; its patient is nobody.
         ["copy body"] = [.. Harmless, .. AboutPages],
+
+        ["export token"] = [.. Harmless, .. AboutPages, "wrong-content-type", "wrong-charset", "duplicate-keys"],
+
+        // The kick-off's answer has no body; a manifest has no pages, entries and versions.
+        ["export page"] = [.. Harmless, .. AboutPages, "wrong-content-type", "wrong-charset", "duplicate-keys"],
+
+        // Bytes are read as lines, whatever they are called; a file has no pages.
+        ["export body"] = [.. Harmless, .. AboutPages, "wrong-content-type"],
     };
 
     private static CancellationToken Ct => TestContext.Current.CancellationToken;
@@ -54,6 +64,20 @@ public sealed partial class HostileTests
             report = report.IsComplete ? report : await CopyAsync(name, patient);
             report.IsComplete.ShouldBeTrue($"{name}: {report}");
             await CompareAsync(name, patient);
+        });
+    }
+
+    [Theory]
+    [InlineData("token", "token")]
+    [InlineData("page", "export")]
+    [InlineData("body", "file")]
+    public async Task An_export_under_attack_says_why_it_is_not_complete_and_is_afterwards(string phase, params string[] operations)
+    {
+        await AttackAsync($"export {phase}", operations, name => ExportAsync(name, phase, status => status.Problem is not null || status.EndedAt is not null), async name =>
+        {
+            var report = await ExportAsync(name, phase, status => status.EndedAt is not null);
+            report.IsComplete.ShouldBeTrue($"{name}: {report}");
+            await CompareAsync(name, HostileHospitals.Copied);
         });
     }
 
@@ -97,6 +121,7 @@ public sealed partial class HostileTests
         var table = hospitals.Cluster.Silo(0).GetRequiredService<SyncTable>();
         await table.PauseAsync(tenant, isPaused: true, Ct);
         await table.EnrolAsync(tenant, [patient], Ct);
+
         var cursor = hospitals.Cluster.Grains().GetGrain<IPatientSyncCursorGrain>(GrainKeys.Patient(tenant, patient));
         using (hospitals.Cluster.Silo(0).GetRequiredService<CallerTickets>().EnterSystem())
         {
@@ -110,6 +135,24 @@ public sealed partial class HostileTests
         var status = await cursor.StatusAsync(Ct);
         return new Report(
             status.State == SyncState.Complete, status.Problem ?? status.Types.FirstOrDefault(type => type is { IsComplete: false, Problem: not null })?.Problem);
+    }
+
+    /// <summary>Goes on with the cohort's bulk export, or begins another, until it is as wanted.</summary>
+    private async Task<Report> ExportAsync(string name, string cohort, Func<BulkStatus, bool> isIt)
+    {
+        var tenant = HostileHospitals.Tenant(name);
+        await hospitals.Cluster.Silo(0).GetRequiredService<SyncTable>().PauseAsync(tenant, isPaused: true, Ct);
+        using var admin = hospitals.Cluster.EnterAdmin();
+        using var counting = new Counting("ehrgrains.bulk.exports", "ehrgrains.bulk.delays");
+        var grain = hospitals.Cluster.Grains().GetGrain<IPopulationSyncGrain>(GrainKeys.Cohort(tenant, CohortId.Parse(cohort, null)));
+        await grain.SetAsync(new CohortSpec { Group = hospitals.Site(name).GroupId }, Ct);
+        if (await grain.BulkStatusAsync(Ct) is not { EndedAt: null })
+        {
+            await grain.StartBulkAsync(new BulkRequest { Types = ["Patient", "Condition"] }, Ct);
+        }
+
+        var status = await counting.UntilAsync(async () => (await grain.BulkStatusAsync(Ct))!, isIt);
+        return new Report(status.State == BulkState.Complete, status.Problem);
     }
 
     /// <summary>Each record has what the hospital has, and every resource of it has been written once.</summary>
@@ -132,8 +175,7 @@ public sealed partial class HostileTests
     private async Task<PatientId> PatientAsync(string name, int index) =>
         PatientId.Parse(ResourceIds.ToLegal((string)(await LineAsync(name, index))["id"]!, out _), null);
 
-    private async Task<JsonNode> LineAsync(string name, int index) => (await hospitals.AskAsync(name, "patients", Ct)).AsArray()
-        .Where(line => !(bool)line!["confidential"]! && !(bool)line["longChart"]!).Select(line => line!).ElementAt(index);
+    private async Task<JsonNode> LineAsync(string name, int index) => (await hospitals.PatientsAsync(name, Ct))[index];
 
     private sealed record Report(bool IsComplete, Problem? Problem)
     {
