@@ -17,6 +17,7 @@ internal static class SyncSection
             DocumentBytesMax = (int?)section.Number("documentBytesMax", int.MaxValue) ?? defaults.DocumentBytesMax,
             From = section.Text("from"),
             EnrolOn = section.Texts("enrolOn"),
+            AlwaysWhole = section.Flag("alwaysWhole", defaults.AlwaysWhole),
         };
         section.RefuseUnknown();
         return sync;

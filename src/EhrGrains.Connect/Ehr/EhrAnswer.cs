@@ -42,7 +42,7 @@ public sealed class EhrAnswer : IDisposable
     /// <summary>The entity tag.</summary>
     public string? ETag { get; private init; }
 
-    /// <summary>Where the EHR says that what was written is; as it gave it.</summary>
+    /// <summary>Where the EHR says that what was written is, or leads to instead (<see cref="EhrFailure.Redirected"/>); as it gave it.</summary>
     public string? Location { get; private init; }
 
     /// <summary>When the resource last changed.</summary>
@@ -64,8 +64,8 @@ public sealed class EhrAnswer : IDisposable
     public override string ToString() => $"EhrAnswer {Status} {Failure}";
 
     internal static EhrAnswer Failed(
-        EhrFailure failure, int status = 0, TimeSpan? retryAfter = null, Problem? problem = null, PooledBody? body = null) =>
-        new(failure, problem ?? EhrProblems.Of(failure), body) { Status = status, RetryAfter = retryAfter };
+        EhrFailure failure, int status = 0, TimeSpan? retryAfter = null, Problem? problem = null, PooledBody? body = null, string? location = null) =>
+        new(failure, problem ?? EhrProblems.Of(failure), body) { Status = status, RetryAfter = retryAfter, Location = location };
 
     internal static EhrAnswer Written(int status, PooledBody? body, string? eTag, string? location) =>
         new(EhrFailure.None, null, body) { Status = status, ETag = eTag, Location = location };

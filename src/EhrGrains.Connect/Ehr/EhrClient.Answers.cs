@@ -36,7 +36,7 @@ public sealed partial class EhrClient
         if (failure is not (EhrFailure.None
             or EhrFailure.Forbidden or EhrFailure.NotFound or EhrFailure.Rejected or EhrFailure.ResultTooLarge or EhrFailure.ServerError))
         {
-            return EhrAnswer.Failed(failure, status, retryAfter);
+            return EhrAnswer.Failed(failure, status, retryAfter, location: response.Headers.Location?.OriginalString);
         }
 
         if (!JsonShape.Announced(response.Content.Headers))

@@ -38,4 +38,11 @@ public sealed record SyncSpec
     /// </summary>
     [Id(6)]
     public string[] EnrolOn { get; init; } = [];
+
+    /// <summary>
+    /// Whether everything is read again each time, so that deletions arrive as soon as changes do, for as many requests as a first copy
+    /// takes. Default false: each <see cref="CrawlHours"/>.
+    /// </summary>
+    [Id(7)]
+    public bool AlwaysWhole { get; init; }
 }

@@ -42,6 +42,7 @@ internal static class SyncSpecRules
         values["sync.absencesMax"] = TenantSpecRules.Text(sync.AbsencesMax);
         values["sync.documentBytesMax"] = TenantSpecRules.Text(sync.DocumentBytesMax);
         values["sync.from"] = sync.From;
+        values["sync.alwaysWhole"] = sync.AlwaysWhole ? "true" : null;
         values["sync.enrolOn"] = sync.EnrolOn.Length == 0 ? null : string.Join(' ', sync.EnrolOn);
     }
 

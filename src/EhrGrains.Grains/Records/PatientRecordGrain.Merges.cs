@@ -24,7 +24,7 @@ internal sealed partial class PatientRecordGrain
             (other, self) =>
             {
                 var head = other.State.Head;
-                if (head.MergedBy == source.ToString() || (!late && RecordMarks.Has(head.Marks, source)))
+                if (head.MergedInto == Patient || head.MergedBy == source.ToString() || (!late && RecordMarks.Has(head.Marks, source)))
                 {
                     return false;
                 }

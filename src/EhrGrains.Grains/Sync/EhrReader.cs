@@ -38,7 +38,11 @@ internal enum ReadOutcome
 }
 
 /// <summary>What was read, or why not.</summary>
-internal readonly record struct SyncRead(ReadOutcome Outcome, SyncPage? Page, Problem? Problem);
+internal readonly record struct SyncRead(ReadOutcome Outcome, SyncPage? Page, Problem? Problem)
+{
+    /// <summary>The resource that the EHR leads to in place of the one that was asked for.</summary>
+    internal string? Elsewhere { get; init; }
+}
 
 /// <summary>Reads pages and resources of one patient for the copy: planned by the vendor profile, normalized, with ids that can be followed.</summary>
 internal sealed class EhrReader(EhrLine line, IdAliasTable aliases, TenantId tenant, TenantSpec spec, TenantRules rules, Lane lane)
@@ -98,7 +102,7 @@ internal sealed class EhrReader(EhrLine line, IdAliasTable aliases, TenantId ten
         using var answer = await line.SendAsync(tenant, spec.Connection, request, lane, cancellationToken);
         if (answer.Failure != EhrFailure.None)
         {
-            return Failed(answer, request.Op);
+            return Failed(answer, request.Op) with { Elsewhere = await TargetAsync(answer, run.Type, cancellationToken) };
         }
 
         try
@@ -119,6 +123,19 @@ internal sealed class EhrReader(EhrLine line, IdAliasTable aliases, TenantId ten
         {
             return new SyncRead(ReadOutcome.Refused, null, SyncProblems.TooLarge);
         }
+    }
+
+    // A path that ends with the type and an id, as a relative reference does; the redirect itself is not followed (I7).
+    private async ValueTask<string?> TargetAsync(EhrAnswer answer, string type, CancellationToken cancellationToken)
+    {
+        if (answer.Failure != EhrFailure.Redirected || answer.Location?.Split('?')[0].Split('/') is not [.., var named, { Length: > 0 } original] || named != type)
+        {
+            return null;
+        }
+
+        var id = ResourceIds.ToLegal(original, out var needsAlias);
+        await SaveAliasesAsync(needsAlias ? [new IdAlias(id, original)] : [], cancellationToken);
+        return id;
     }
 
     /// <summary>What a type's searches are, as a number: where it changes, what is missing may only be elsewhere.</summary>

@@ -19,6 +19,9 @@ internal enum RunEnd
 
     /// <summary>Nothing can be had of the EHR now.</summary>
     Down,
+
+    /// <summary>The hospital has made the patient a part of another: there is nothing more to read, and nothing of what is missing is gone.</summary>
+    Merged,
 }
 
 /// <summary>
@@ -34,6 +37,7 @@ internal sealed class PatientRun(
     private readonly Dictionary<string, TypeRun> runs = new(StringComparer.Ordinal);
     private readonly long startedAt = time.GetTimestamp();
     private long committedAt = time.GetTimestamp();
+    private bool isHidden;
 
     /// <summary>Since when the run is under way, over all its turns: what ended since then is done.</summary>
     internal DateTimeOffset RunAt { get; } = stored.Patient.RunAt ?? stored.Patient.DueAt;
@@ -43,6 +47,9 @@ internal sealed class PatientRun(
 
     /// <summary>How long to leave it alone, where that is known.</summary>
     internal TimeSpan? RetryAfter { get; private set; }
+
+    /// <summary>Whom the hospital has merged the patient into.</summary>
+    internal PatientId? Survivor { get; private set; }
 
     /// <summary>How each type stands.</summary>
     internal IEnumerable<SyncTypeStatus> Statuses => stored.Cursors.Select(cursor => cursor.Status).Where(status => !runs.ContainsKey(status.Type))
@@ -65,13 +72,13 @@ internal sealed class PatientRun(
         {
             foreach (var (type, rules) in profile.Sync.Types.Where(type => type.Value.Strategy != SyncStrategy.ByReference && IsWanted(type.Key) && isDue(type.Key)))
             {
-                if (end == RunEnd.Over && !IsDone(type))
+                if (end == RunEnd.Over && !isHidden && !IsDone(type))
                 {
                     end = await SearchAsync(await OpenAsync(type, rules, cancellationToken), cancellationToken);
                 }
             }
 
-            if (end == RunEnd.Over)
+            if (end == RunEnd.Over && !isHidden)
             {
                 end = await FollowAsync(cancellationToken);
             }
@@ -124,6 +131,21 @@ internal sealed class PatientRun(
         }
     }
 
+    /// <summary>
+    /// Takes on what the copy of a patient who was merged into this one knows: what the hospital no longer has of it is then found missing
+    /// here. What this copy knows itself it knows better.
+    /// </summary>
+    internal async Task TakeOverAsync(PatientId prior, IReadOnlyList<StoredCursor> cursors, CancellationToken cancellationToken)
+    {
+        foreach (var cursor in cursors.Where(cursor => cursor.Status.Type != "Patient" && IsWanted(cursor.Status.Type)))
+        {
+            var run = await OpenAsync(cursor.Status.Type, profile.Sync.Types[cursor.Status.Type], cancellationToken);
+            run.TakeOver((await seals.OpenAsync(tenant, prior, cursor, cancellationToken)).Known);
+        }
+
+        await CommitAsync(null, [], [], cancellationToken);
+    }
+
     private bool IsDone(string type) =>
         runs.TryGetValue(type, out var run) ? run.Status.FinishedAt >= RunAt : stored.Cursors.Any(cursor => cursor.Status.Type == type && cursor.Status.FinishedAt >= RunAt);
 
@@ -144,7 +166,10 @@ internal sealed class PatientRun(
     private async Task<RunEnd> SearchAsync(TypeRun run, CancellationToken cancellationToken)
     {
         var recrawl = TimeSpan.FromHours(spec.CrawlHours > 0 ? spec.CrawlHours : profile.Sync.RecrawlHours);
-        run.Begin(time.GetUtcNow(), stored.Patient.IsWhole, recrawl, EhrReader.ScopeOf(run.Rules, spec));
+
+        // The Patient is one resource: to read it costs what asking whether it has changed costs.
+        var isWhole = stored.Patient.IsWhole || spec.AlwaysWhole || run.Type == "Patient";
+        run.Begin(time.GetUtcNow(), isWhole, recrawl, EhrReader.ScopeOf(run.Rules, spec));
         while (true)
         {
             var read = await reader.PageAsync(run, patient, cancellationToken);
@@ -171,6 +196,11 @@ internal sealed class PatientRun(
                 return RunEnd.Over;
             }
 
+            if (run.Type == "Patient" && await FindSurvivorAsync(run, page, cancellationToken) is not RunEnd.Over and var end)
+            {
+                return end;
+            }
+
             await ReferAsync(run.Position.IsWhole ? page.Entries : changed, cancellationToken);
             var isOver = run.Advance(page.Next, run.Rules.Searches.Count);
             var gone = isOver ? Finish(run) : [];
@@ -191,14 +221,53 @@ internal sealed class PatientRun(
         }
     }
 
-    private RecordKey[] Finish(TypeRun run)
+    /// <summary>
+    /// Who was merged into another is readable by id at most: with a link to the survivor, or by a redirect there (Epic 4107); no search finds
+    /// them, and what was theirs is under the survivor's id.
+    /// </summary>
+    private async Task<RunEnd> FindSurvivorAsync(TypeRun run, SyncPage page, CancellationToken cancellationToken)
     {
-        var gone = run.Finish(time.GetUtcNow(), spec.AbsencesMax);
-        if (run is { Type: "Patient", Status.Counts.Fetched: 0, Status.Mode: SyncMode.Crawl })
+        var survivor = page.Entries.FirstOrDefault(entry => entry.Facts.Id == patient.Value)?.Facts.ReplacedBy;
+        if (page.Next is null && run.Status.Counts.Fetched == 0)
         {
-            run.PutOff(SyncProblems.NoPatient, time.GetUtcNow());
+            var read = await reader.ResourceAsync(run, patient.Value, cancellationToken);
+            if (read.Outcome == ReadOutcome.Down)
+            {
+                Problem = read.Problem;
+                return RunEnd.Down;
+            }
+
+            survivor = read.Elsewhere ?? (read.Page is { Entries: [var self] } ? self.Facts.ReplacedBy : null);
         }
 
+        Survivor = survivor is not null && survivor != patient.Value && PatientId.TryParse(survivor, out var found) ? found : null;
+        if (Survivor is not null)
+        {
+            run.Fail(SyncProblems.Merged, time.GetUtcNow());
+            return RunEnd.Merged;
+        }
+
+        return RunEnd.Over;
+    }
+
+    private RecordKey[] Finish(TypeRun run)
+    {
+        if (run is { Type: "Patient", Status.Counts.Fetched: 0, Status.Mode: SyncMode.Crawl })
+        {
+            // What is in a record that is another's too is not to be judged by what this one has no longer.
+            if (record.Record is { } shared && shared != patient)
+            {
+                isHidden = true;
+                run.Fail(SyncProblems.NoPatient, time.GetUtcNow());
+                return [];
+            }
+
+            var absent = run.Finish(time.GetUtcNow(), spec.AbsencesMax);
+            run.PutOff(SyncProblems.NoPatient, time.GetUtcNow());
+            return [.. absent.Select(id => new RecordKey(run.Type, id))];
+        }
+
+        var gone = run.Finish(time.GetUtcNow(), spec.AbsencesMax);
         return [.. gone.Select(id => new RecordKey(run.Type, id))];
     }
 

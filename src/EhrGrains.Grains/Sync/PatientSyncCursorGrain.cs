@@ -119,7 +119,10 @@ internal sealed partial class PatientSyncCursorGrain(
         try
         {
             await AuditAsync(record.Record ?? Patient, cancellationToken);
-            end = await run.RunAsync(type => !isHint || hinted.Contains(type), cancellationToken);
+
+            // Whose record is another's too may have been merged into that one: first of all is to be seen whether there is such a patient.
+            bool IsDue(string type) => !isHint || hinted.Contains(type) || (type == "Patient" && record.Record is { } shared && shared != Patient);
+            end = await run.RunAsync(IsDue, cancellationToken);
         }
         catch (AuditUnavailableException e)
         {
@@ -140,6 +143,9 @@ internal sealed partial class PatientSyncCursorGrain(
                 return true;
             case RunEnd.Down:
                 await SettleDownAsync(patient with { RunAt = run.RunAt }, record.Record, run.Problem!, run.RetryAfter, cancellationToken);
+                return false;
+            case RunEnd.Merged:
+                await MergeAsync(patient, run, record.Record, cancellationToken);
                 return false;
             default:
                 await SettleAsync(patient, run, record.Record, isHint, freshness, cancellationToken);

@@ -16,6 +16,9 @@ namespace EhrGrains.Grains.Sync;
 /// <param name="References">What it refers to in the places that were asked for, as <c>Type/id</c>.</param>
 internal sealed record ResourceFacts(string Type, string Id, string? Patient, DateTimeOffset? LastUpdated, UInt128 Hash, IReadOnlyList<string> References)
 {
+    /// <summary>The logical id of the patient that this one was merged into (R4 Patient.link, <c>replaced-by</c>); null: it was not.</summary>
+    internal string? ReplacedBy { get; init; }
+
     private const int ReferencesMax = 1_000;
 
     /// <summary>Reads a normalized resource.</summary>
@@ -24,7 +27,7 @@ internal sealed record ResourceFacts(string Type, string Id, string? Patient, Da
     internal static ResourceFacts Read(ReadOnlySpan<byte> resource, IReadOnlyList<string> hydrate)
     {
         var (type, id) = ("", "");
-        string? patient = null;
+        string? patient = null, replacedBy = null;
         DateTimeOffset? lastUpdated = null;
         List<string>? references = null;
 
@@ -60,6 +63,11 @@ internal sealed record ResourceFacts(string Type, string Id, string? Patient, Da
                 patient ??= PatientIn(value);
             }
 
+            if (name.SequenceEqual("link"u8) && type == "Patient")
+            {
+                replacedBy = ReplacedByIn(value);
+            }
+
             Add(content, ref length, name, value);
             foreach (var path in hydrate)
             {
@@ -75,7 +83,10 @@ internal sealed record ResourceFacts(string Type, string Id, string? Patient, Da
         SHA256.HashData(content.AsSpan(0, length), hash);
         content.AsSpan(0, length).Clear();
         ArrayPool<byte>.Shared.Return(content);
-        return new ResourceFacts(type, id, type == "Patient" ? id : patient, lastUpdated, BinaryPrimitives.ReadUInt128LittleEndian(hash), references ?? []);
+        return new ResourceFacts(type, id, type == "Patient" ? id : patient, lastUpdated, BinaryPrimitives.ReadUInt128LittleEndian(hash), references ?? [])
+        {
+            ReplacedBy = replacedBy,
+        };
     }
 
     // A version, its time and its source say nothing of the content: some servers change them on every read.
@@ -137,6 +148,22 @@ internal sealed record ResourceFacts(string Type, string Id, string? Patient, Da
         }
 
         return null;
+    }
+
+    private static string? ReplacedByIn(ReadOnlySpan<byte> links)
+    {
+        using var parsed = JsonDocument.Parse(links.ToArray());
+        var targets = new List<string>();
+        foreach (var link in parsed.RootElement.ValueKind == JsonValueKind.Array ? parsed.RootElement.EnumerateArray() : default)
+        {
+            if (link.ValueKind == JsonValueKind.Object && link.TryGetProperty("type"u8, out var type) && type.ValueEquals("replaced-by"u8)
+                && link.TryGetProperty("other"u8, out var other))
+            {
+                Collect(other, default, targets);
+            }
+        }
+
+        return targets.FirstOrDefault(static target => target.StartsWith("Patient/", StringComparison.Ordinal))?["Patient/".Length..];
     }
 
     private static void Collect(JsonElement element, ReadOnlySpan<string> steps, List<string> references)

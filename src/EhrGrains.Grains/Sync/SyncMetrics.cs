@@ -9,6 +9,7 @@ internal sealed class SyncMetrics
     private readonly Histogram<double> ages;
     private readonly Counter<long> ends;
     private readonly Counter<long> hints;
+    private readonly Counter<long> merges;
 
     public SyncMetrics(IMeterFactory meters)
     {
@@ -17,11 +18,12 @@ internal sealed class SyncMetrics
         ages = meter.CreateHistogram<double>("ehrgrains.sync.data_age", "s", "Age of a patient's copy when it was renewed.");
         ends = meter.CreateCounter<long>("ehrgrains.sync.runs", "{run}", "Runs that came to their end, by whether the copy is complete.");
         hints = meter.CreateCounter<long>("ehrgrains.sync.hints", "{hint}", "Hints that something happened at a hospital to a patient that is copied.");
+        merges = meter.CreateCounter<long>("ehrgrains.sync.merges", "{patient}", "Copies that became a part of another's because the hospital merged the patients.");
     }
 
     internal void Turn(TimeSpan duration, RunEnd end) => turns.Record(
         duration.TotalSeconds,
-        new KeyValuePair<string, object?>("end", end switch { RunEnd.Over => "over", RunEnd.More => "more", _ => "down" }));
+        new KeyValuePair<string, object?>("end", end switch { RunEnd.Over => "over", RunEnd.More => "more", RunEnd.Merged => "merged", _ => "down" }));
 
     internal void Ended(bool isComplete, TimeSpan? age)
     {
@@ -31,6 +33,8 @@ internal sealed class SyncMetrics
             ages.Record(old.TotalSeconds);
         }
     }
+
+    internal void Merged() => merges.Add(1);
 
     internal void Hinted(int patients) => hints.Add(patients);
 }

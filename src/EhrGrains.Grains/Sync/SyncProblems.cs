@@ -27,7 +27,10 @@ internal static class SyncProblems
     internal static Problem Throttled => new("EHR-SYN-008", "", "The site budget has no room for copying now. It goes on by itself.");
 
     internal static Problem NoPatient => new(
-        "EHR-SYN-009", "", "The hospital has no such patient, or hides it. If the patient was merged there, enrol the surviving one.");
+        "EHR-SYN-009", "", "The hospital has no such patient, or hides it. If the patient was merged there into one that it does not name, enrol that one.");
+
+    internal static Problem Merged => new(
+        "EHR-SYN-019", "", "The hospital has merged the patient into another. The copy becomes a part of the survivor's as soon as that one is complete.");
 
     internal static Problem NotOpen => new("EHR-SYN-012", "", "The tenant is not open: activate a credential and move it to sandbox, uat or live.");
 }

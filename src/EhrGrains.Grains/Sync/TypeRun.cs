@@ -24,9 +24,10 @@ internal sealed partial class TypeRun
 
     private const int ReasonsMax = 16;
 
-    // In place of a content's hash: it is not there; it could not be read this time.
+    // In place of a content's hash: it is not there; it could not be read this time; it came from another patient's copy.
     private static readonly UInt128 Missed = 0;
     private static readonly UInt128 Deferred = UInt128.MaxValue;
+    private static readonly UInt128 TakenOver = 1;
 
     private readonly string patient;
     private readonly KnownResources known;
@@ -251,6 +252,18 @@ internal sealed partial class TypeRun
         deferred.Add(id);
         deferredFor = why;
         Count(counts => counts with { Missing = counts.Missing + 1, Reasons = With(counts.Reasons, "not-readable-now") });
+    }
+
+    /// <summary>Takes on what another patient's cursor knows, to be compared with whatever is read next.</summary>
+    internal void TakeOver(KnownResources other)
+    {
+        foreach (var (id, one) in other.ById)
+        {
+            if (known.ById.TryAdd(id, new KnownResource(TakenOver, 0, one.IsHydrated)))
+            {
+                knownChanged = IsDirty = true;
+            }
+        }
     }
 
     /// <summary>The record knew some of what was taken.</summary>
