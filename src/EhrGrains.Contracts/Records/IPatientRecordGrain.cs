@@ -30,7 +30,7 @@ public interface IPatientRecordGrain : IGrainWithStringKey
 
     /// <summary>
     /// Takes another patient's record into this one (HL7 v2 A40 and kin): its resources move here with their history, it becomes
-    /// inactive and both Patients link each other. Doing it again, whoever says so, changes nothing; with <paramref name="late"/> false neither does a
+    /// inactive and both Patients link each other. Doing it again changes nothing; with <paramref name="late"/> false neither does a
     /// message that the other record has passed, for instance when the merge was undone since.
     /// </summary>
     /// <exception cref="ProblemException">Conflict: the other is merged already, or this one is. NotFound: there is no such record.</exception>

@@ -12,6 +12,9 @@ namespace EhrGrains.Grains.Records;
 /// </summary>
 internal sealed partial class PatientRecordGrain
 {
+    /// <summary>The code of a merge that somebody else has done.</summary>
+    internal const string MergedAlready = "EHR-REC-012";
+
     public async Task MergeAsync(PatientId prior, RecordSource source, bool late, CancellationToken cancellationToken)
     {
         if (prior == Patient)
@@ -24,7 +27,7 @@ internal sealed partial class PatientRecordGrain
             (other, self) =>
             {
                 var head = other.State.Head;
-                if (head.MergedInto == Patient || head.MergedBy == source.ToString() || (!late && RecordMarks.Has(head.Marks, source)))
+                if (head.MergedBy == source.ToString() || (!late && RecordMarks.Has(head.Marks, source)))
                 {
                     return false;
                 }
@@ -239,7 +242,9 @@ internal sealed partial class PatientRecordGrain
     {
         if (prior.MergedInto is not null)
         {
-            throw Refused("EHR-REC-004", ProblemKind.Conflict, "The prior patient is merged into another already.");
+            throw prior.MergedInto == survivor.Patient
+                ? Refused(MergedAlready, ProblemKind.Conflict, "The prior patient is merged into this one already.")
+                : Refused("EHR-REC-004", ProblemKind.Conflict, "The prior patient is merged into another already.");
         }
 
         if (survivor.MergedInto is not null)

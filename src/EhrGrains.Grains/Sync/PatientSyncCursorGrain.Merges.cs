@@ -3,6 +3,7 @@ using EhrGrains.Contracts.Budgets;
 using EhrGrains.Contracts.Records;
 using EhrGrains.Contracts.Sync;
 using EhrGrains.Contracts.Tenants;
+using EhrGrains.Grains.Records;
 using EhrGrains.Storage.Sync;
 using Microsoft.Extensions.Logging;
 
@@ -47,9 +48,7 @@ internal sealed partial class PatientSyncCursorGrain
         {
             if (record is { } prior && prior != into)
             {
-                // A message may have said so already.
-                await GrainFactory.GetGrain<IPatientRecordGrain>(GrainKeys.Patient(Tenant, into))
-                    .MergeAsync(prior, new RecordSource("fhir-merge", run.RunAt.ToUnixTimeMilliseconds()), late: false, cancellationToken);
+                await MergeRecordAsync(prior, into, run.RunAt, cancellationToken);
             }
 
             await GrainFactory.GetGrain<IPatientSyncCursorGrain>(GrainKeys.Patient(Tenant, survivor)).TakeOverAsync(Patient, cancellationToken);
@@ -64,6 +63,19 @@ internal sealed partial class PatientSyncCursorGrain
         await copies.LeaveFoundAsync([Patient], cancellationToken);
         metrics.Merged();
         LogMerged(log, Tenant, Patient, survivor);
+    }
+
+    private async Task MergeRecordAsync(PatientId prior, PatientId into, DateTimeOffset at, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await GrainFactory.GetGrain<IPatientRecordGrain>(GrainKeys.Patient(Tenant, into))
+                .MergeAsync(prior, new RecordSource("fhir-merge", at.ToUnixTimeMilliseconds()), late: false, cancellationToken);
+        }
+        catch (ProblemException e) when (e.Problems[0].Code == PatientRecordGrain.MergedAlready)
+        {
+            // A message has said so, or an earlier turn that was cut off.
+        }
     }
 
     [LoggerMessage(3011, LogLevel.Information, "The copy of {Patient} of tenant {Tenant} is a part of {Survivor}'s from now on: the hospital merged them.")]

@@ -108,7 +108,7 @@ public abstract class PatientRecordTests(GrainCluster fixture)
         var before = await DescribeAsync("berta");
 
         await MergeAsync("anna", "berta", 3);
-        (await RefusedAsync("anna", "berta", 4)).ShouldBe("EHR-REC-004");
+        (await RefusedAsync("anna", "berta", 4)).ShouldBe("EHR-REC-012");
         (await RefusedAsync("berta", "anna", 5)).ShouldBe("EHR-REC-004");
         (await RefusedAsync("anna", "carla", 6)).ShouldBe("EHR-REC-004");
         (await RefusedAsync("nobody", "berta", 7)).ShouldBe("EHR-REC-002");
