@@ -34,6 +34,18 @@ public sealed class DemoTests
     }
 
     [Fact]
+    public async Task Six_sites_are_copied_and_what_changes_there_arrives_within_the_freshness()
+    {
+        using var directory = new TempDirectory();
+
+        var result = await EhrgrainsProcess.RunAsync(
+            ["--sync", "--once", "--data-directory", directory.Path], new RunSettings { Program = Demo, Directory = directory.Path, Limit = TimeSpan.FromMinutes(5) });
+
+        result.ShouldExit(0).Output.ShouldContain("by the schedule alone");
+        result.Output.ShouldContain(", 0 failed");
+    }
+
+    [Fact]
     public async Task The_demo_runs_again_on_the_data_of_a_run_that_was_killed()
     {
         using var directory = new TempDirectory();

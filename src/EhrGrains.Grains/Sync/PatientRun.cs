@@ -140,7 +140,7 @@ internal sealed class PatientRun(
         foreach (var cursor in cursors.Where(cursor => cursor.Status.Type != "Patient" && IsWanted(cursor.Status.Type)))
         {
             var run = await OpenAsync(cursor.Status.Type, profile.Sync.Types[cursor.Status.Type], cancellationToken);
-            run.TakeOver((await seals.OpenAsync(tenant, prior, cursor, cancellationToken)).Known);
+            run.TakeOver((await seals.OpenAsync(tenant, prior, cursor, cancellationToken)).Known, time.GetUtcNow());
         }
 
         await CommitAsync(null, [], [], cancellationToken);

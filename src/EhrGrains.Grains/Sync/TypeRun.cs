@@ -255,7 +255,7 @@ internal sealed partial class TypeRun
     }
 
     /// <summary>Takes on what another patient's cursor knows, to be compared with whatever is read next.</summary>
-    internal void TakeOver(KnownResources other)
+    internal void TakeOver(KnownResources other, DateTimeOffset now)
     {
         foreach (var (id, one) in other.ById)
         {
@@ -263,6 +263,12 @@ internal sealed partial class TypeRun
             {
                 knownChanged = IsDirty = true;
             }
+        }
+
+        // What only references lead to is not searched for: with nothing to follow, nothing would ever say that it is all there.
+        if (IsDirty && Rules.Strategy == SyncStrategy.ByReference && version == 0 && referred.Count == 0)
+        {
+            status = status with { Mode = SyncMode.ByReference, IsComplete = true, CompletedAt = now, FinishedAt = now };
         }
     }
 

@@ -70,6 +70,18 @@ public sealed class CursorLawTests
         next.Status.IsComplete.ShouldBe(strategy == SyncStrategy.ByReference);
     }
 
+    [Fact]
+    public void What_a_merged_patient_s_references_led_to_is_complete_in_the_survivor_s_cursor_that_was_never_used()
+    {
+        var known = new KnownResources();
+        known.ById["b1"] = new KnownResource(7, 0, IsHydrated: true);
+        var survivor = new TypeRun("p", new SyncTypeRules { Strategy = SyncStrategy.ByReference }, TypeRun.New("Binary"));
+
+        survivor.TakeOver(known, Start);
+
+        (survivor.Status.IsComplete, survivor.IsToFollow, survivor.IsDirty).ShouldBe((true, false, true));
+    }
+
     // As the tables do: what is known and seen stays unless something else is said.
     private static OpenCursor Reopen(OpenCursor stored, CursorDelta delta) => new(
         delta.Status,
