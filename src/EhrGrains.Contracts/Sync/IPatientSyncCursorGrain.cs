@@ -24,14 +24,6 @@ public interface IPatientSyncCursorGrain : IGrainWithStringKey
     [Alias("Take"), Requires(Permission.Internal), ResponseTimeout("00:01:00")]
     Task<RecordReceipt> TakeAsync(SyncBatch batch, CancellationToken cancellationToken);
 
-    /// <summary>
-    /// Takes on what the copy of a patient knows who was merged into this one, and is due at once, to be read whole. Doing it again changes
-    /// nothing more.
-    /// </summary>
-    /// <exception cref="ProblemException">NotFound: not enrolled. Unavailable, Conflict: ask again.</exception>
-    [Alias("TakeOver"), Requires(Permission.Internal)]
-    Task TakeOverAsync(PatientId prior, CancellationToken cancellationToken);
-
     /// <summary>How it stands.</summary>
     /// <exception cref="ProblemException">NotFound: not enrolled.</exception>
     [Alias("Status"), Requires(Permission.Operate), AlwaysInterleave]

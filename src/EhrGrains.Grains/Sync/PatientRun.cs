@@ -28,7 +28,7 @@ internal enum RunEnd
 /// One turn of a patient's run: type by type, page by page, each page committed with its cursor before the next one counts as read; then
 /// what was referred to and not found by a search. Not thread-safe; what it holds is worth nothing once a commit has failed.
 /// </summary>
-internal sealed class PatientRun(
+internal sealed partial class PatientRun(
     TenantId tenant, SyncSpec spec, VendorProfile profile, StoredSync stored, EhrReader reader, RecordSide record, CursorSeals seals, SyncOptions options, TimeProvider time)
 {
     private const int HydrateAtOnce = 20;
@@ -37,7 +37,6 @@ internal sealed class PatientRun(
     private readonly Dictionary<string, TypeRun> runs = new(StringComparer.Ordinal);
     private readonly long startedAt = time.GetTimestamp();
     private long committedAt = time.GetTimestamp();
-    private bool isHidden;
 
     /// <summary>Since when the run is under way, over all its turns: what ended since then is done.</summary>
     internal DateTimeOffset RunAt { get; } = stored.Patient.RunAt ?? stored.Patient.DueAt;
@@ -47,9 +46,6 @@ internal sealed class PatientRun(
 
     /// <summary>How long to leave it alone, where that is known.</summary>
     internal TimeSpan? RetryAfter { get; private set; }
-
-    /// <summary>Whom the hospital has merged the patient into.</summary>
-    internal PatientId? Survivor { get; private set; }
 
     /// <summary>How each type stands.</summary>
     internal IEnumerable<SyncTypeStatus> Statuses => stored.Cursors.Select(cursor => cursor.Status).Where(status => !runs.ContainsKey(status.Type))
@@ -72,13 +68,13 @@ internal sealed class PatientRun(
         {
             foreach (var (type, rules) in profile.Sync.Types.Where(type => type.Value.Strategy != SyncStrategy.ByReference && IsWanted(type.Key) && isDue(type.Key)))
             {
-                if (end == RunEnd.Over && !isHidden && !IsDone(type))
+                if (end == RunEnd.Over && !isUnseen && !IsDone(type))
                 {
                     end = await SearchAsync(await OpenAsync(type, rules, cancellationToken), cancellationToken);
                 }
             }
 
-            if (end == RunEnd.Over && !isHidden)
+            if (end == RunEnd.Over && !isUnseen)
             {
                 end = await FollowAsync(cancellationToken);
             }
@@ -131,21 +127,6 @@ internal sealed class PatientRun(
         }
     }
 
-    /// <summary>
-    /// Takes on what the copy of a patient who was merged into this one knows: what the hospital no longer has of it is then found missing
-    /// here. What this copy knows itself it knows better.
-    /// </summary>
-    internal async Task TakeOverAsync(PatientId prior, IReadOnlyList<StoredCursor> cursors, CancellationToken cancellationToken)
-    {
-        foreach (var cursor in cursors.Where(cursor => cursor.Status.Type != "Patient" && IsWanted(cursor.Status.Type)))
-        {
-            var run = await OpenAsync(cursor.Status.Type, profile.Sync.Types[cursor.Status.Type], cancellationToken);
-            run.TakeOver((await seals.OpenAsync(tenant, prior, cursor, cancellationToken)).Known, time.GetUtcNow());
-        }
-
-        await CommitAsync(null, [], [], cancellationToken);
-    }
-
     private bool IsDone(string type) =>
         runs.TryGetValue(type, out var run) ? run.Status.FinishedAt >= RunAt : stored.Cursors.Any(cursor => cursor.Status.Type == type && cursor.Status.FinishedAt >= RunAt);
 
@@ -196,7 +177,7 @@ internal sealed class PatientRun(
                 return RunEnd.Over;
             }
 
-            if (run.Type == "Patient" && await FindSurvivorAsync(run, page, cancellationToken) is not RunEnd.Over and var end)
+            if (run.Type == "Patient" && await FindSurvivorAsync(run, page, cancellationToken) is { } end)
             {
                 return end;
             }
@@ -219,56 +200,6 @@ internal sealed class PatientRun(
                 return RunEnd.More;
             }
         }
-    }
-
-    /// <summary>
-    /// Who was merged into another is readable by id at most: with a link to the survivor, or by a redirect there (Epic 4107); no search finds
-    /// them, and what was theirs is under the survivor's id.
-    /// </summary>
-    private async Task<RunEnd> FindSurvivorAsync(TypeRun run, SyncPage page, CancellationToken cancellationToken)
-    {
-        var survivor = page.Entries.FirstOrDefault(entry => entry.Facts.Id == patient.Value)?.Facts.ReplacedBy;
-        if (page.Next is null && run.Status.Counts.Fetched == 0)
-        {
-            var read = await reader.ResourceAsync(run, patient.Value, cancellationToken);
-            if (read.Outcome == ReadOutcome.Down)
-            {
-                Problem = read.Problem;
-                return RunEnd.Down;
-            }
-
-            survivor = read.Elsewhere ?? (read.Page is { Entries: [var self] } ? self.Facts.ReplacedBy : null);
-        }
-
-        Survivor = survivor is not null && survivor != patient.Value && PatientId.TryParse(survivor, out var found) ? found : null;
-        if (Survivor is not null)
-        {
-            run.Fail(SyncProblems.Merged, time.GetUtcNow());
-            return RunEnd.Merged;
-        }
-
-        return RunEnd.Over;
-    }
-
-    private RecordKey[] Finish(TypeRun run)
-    {
-        if (run is { Type: "Patient", Status.Counts.Fetched: 0, Status.Mode: SyncMode.Crawl })
-        {
-            // What is in a record that is another's too is not to be judged by what this one has no longer.
-            if (record.Record is { } shared && shared != patient)
-            {
-                isHidden = true;
-                run.Fail(SyncProblems.NoPatient, time.GetUtcNow());
-                return [];
-            }
-
-            var absent = run.Finish(time.GetUtcNow(), spec.AbsencesMax);
-            run.PutOff(SyncProblems.NoPatient, time.GetUtcNow());
-            return [.. absent.Select(id => new RecordKey(run.Type, id))];
-        }
-
-        var gone = run.Finish(time.GetUtcNow(), spec.AbsencesMax);
-        return [.. gone.Select(id => new RecordKey(run.Type, id))];
     }
 
     private RunEnd Stop(TypeRun run, SyncRead read)

@@ -4,6 +4,7 @@ using EhrGrains.Contracts.Records;
 using EhrGrains.Contracts.Sync;
 using EhrGrains.Contracts.Tenants;
 using EhrGrains.Grains.Records;
+using EhrGrains.Storage.Audit;
 using EhrGrains.Storage.Sync;
 using Microsoft.Extensions.Logging;
 
@@ -18,53 +19,47 @@ internal sealed partial class PatientSyncCursorGrain
     // How soon it is looked whether the survivor's copy is complete.
     private static readonly TimeSpan SurvivorWait = TimeSpan.FromSeconds(5);
 
-    public async Task TakeOverAsync(PatientId prior, CancellationToken cancellationToken)
+    private async Task MergeAsync(StoredSync stored, TenantSnapshot snapshot, PatientRun run, PatientId? record, CancellationToken cancellationToken)
     {
-        if (await table.LoadAsync(Tenant, prior, cancellationToken) is not { } left)
-        {
-            return;
-        }
-
-        var stored = await table.LoadAsync(Tenant, Patient, cancellationToken) ?? throw NotEnrolled();
-        var snapshot = await tenants.GetAsync(Tenant, cancellationToken) ?? throw NotEnrolled();
-        await RunOf(stored, snapshot, Lane.Backfill, RecordOf(stored)).TakeOverAsync(prior, left.Cursors, cancellationToken);
-        await table.RefreshAsync(Tenant, [Patient], isWhole: true, cancellationToken);
-    }
-
-    private async Task MergeAsync(SyncPatient patient, PatientRun run, PatientId? record, CancellationToken cancellationToken)
-    {
-        var survivor = run.Survivor!.Value;
+        var (patient, survivor) = (stored.Patient, run.Survivor!.Value);
         var copies = GrainFactory.GetGrain<ITenantSyncGrain>(GrainKeys.Tenant(Tenant));
         using var system = tickets.EnterSystem();
-        await copies.EnrolFoundAsync([survivor], cancellationToken);
-        if (await table.LoadAsync(Tenant, survivor, cancellationToken) is not { Patient: { CompletedAt: not null, Record: { } into } })
-        {
-            var wait = patient.Failures == 0 ? SurvivorWait : BackOff(patient.Failures);
-            await SettleDownAsync(patient with { RunAt = null }, record, SyncProblems.Merged, wait, cancellationToken);
-            return;
-        }
-
+        var problem = SyncProblems.Merged;
+        TimeSpan? wait = patient.Failures == 0 ? SurvivorWait : null;
         try
         {
-            if (record is { } prior && prior != into)
+            await copies.EnrolFoundAsync([survivor], cancellationToken);
+            if (await table.LoadAsync(Tenant, survivor, cancellationToken) is { Patient: { CompletedAt: not null, Record: { } into } } theirs)
             {
-                await MergeRecordAsync(prior, into, run.RunAt, cancellationToken);
-            }
+                await AuditAsync("sync.merge", [Patient.Value, survivor.Value], cancellationToken);
+                if (record is { } prior && prior != into)
+                {
+                    await MergeRecordAsync(prior, into, run.RunAt, cancellationToken);
+                }
 
-            await GrainFactory.GetGrain<IPatientSyncCursorGrain>(GrainKeys.Patient(Tenant, survivor)).TakeOverAsync(Patient, cancellationToken);
+                await RunOf(theirs, snapshot, Lane.Backfill, RecordOf(theirs)).TakeOverAsync(Patient, stored.Cursors, cancellationToken);
+                await table.RefreshAsync(Tenant, [survivor], isWhole: true, cancellationToken);
+                await copies.LeaveFoundAsync([Patient], cancellationToken);
+                metrics.Merged();
+                LogMerged(log, Tenant);
+                return;
+            }
+        }
+        catch (AuditUnavailableException e)
+        {
+            problem = new Problem("EHR-AUD-001", "", e.Message);
         }
         catch (ProblemException e)
         {
             LogNotMerged(log, Tenant, e.Problems[0].Code);
-            await SettleDownAsync(patient with { RunAt = null }, record, e.Problems[0], null, cancellationToken);
-            return;
+            problem = e.Problems[0];
         }
 
-        await copies.LeaveFoundAsync([Patient], cancellationToken);
-        metrics.Merged();
-        LogMerged(log, Tenant, Patient, survivor);
+        // The next run begins anew: that it found the patient merged is not to count as having read it.
+        await PutOffAsync(patient, null, record, problem, wait, cancellationToken);
     }
 
+    // A message may have said so before.
     private async Task MergeRecordAsync(PatientId prior, PatientId into, DateTimeOffset at, CancellationToken cancellationToken)
     {
         try
@@ -78,9 +73,9 @@ internal sealed partial class PatientSyncCursorGrain
         }
     }
 
-    [LoggerMessage(3011, LogLevel.Information, "The copy of {Patient} of tenant {Tenant} is a part of {Survivor}'s from now on: the hospital merged them.")]
-    private static partial void LogMerged(ILogger logger, TenantId tenant, PatientId patient, PatientId survivor);
+    [LoggerMessage(3011, LogLevel.Information, "A patient's copy of tenant {Tenant} is a part of another's from now on: the hospital merged them. Who: audit action sync.merge.")]
+    private static partial void LogMerged(ILogger logger, TenantId tenant);
 
-    [LoggerMessage(3012, LogLevel.Warning, "The hospital of tenant {Tenant} merged two patients, and their records could not be ({Code}). It is tried again.")]
+    [LoggerMessage(3012, LogLevel.Warning, "The hospital of tenant {Tenant} merged two patients, and their copies could not be ({Code}). It is tried again; who: sync report.")]
     private static partial void LogNotMerged(ILogger logger, TenantId tenant, string code);
 }

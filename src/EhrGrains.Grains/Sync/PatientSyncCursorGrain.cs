@@ -118,7 +118,7 @@ internal sealed partial class PatientSyncCursorGrain(
         RunEnd end;
         try
         {
-            await AuditAsync(record.Record ?? Patient, cancellationToken);
+            await AuditAsync("sync", [(record.Record ?? Patient).Value], cancellationToken);
 
             // Whose record is another's too may have been merged into that one: first of all is to be seen whether there is such a patient.
             bool IsDue(string type) => !isHint || hinted.Contains(type) || (type == "Patient" && record.Record is { } shared && shared != Patient);
@@ -132,7 +132,10 @@ internal sealed partial class PatientSyncCursorGrain(
         catch (ProblemException e) when (e.Kind is ProblemKind.Conflict or ProblemKind.Unavailable)
         {
             LogNotCommitted(log, Tenant, e.Problems[0].Code);
-            await SettleDownAsync(patient, record.Record, e.Problems[0], null, cancellationToken);
+
+            // Where the record is another's too from now on, the run begins anew: whether there is such a patient comes first.
+            var runAt = record.Record == stored.Patient.Record ? patient.RunAt ?? patient.DueAt : (DateTimeOffset?)null;
+            await PutOffAsync(patient, runAt, record.Record, e.Problems[0], null, cancellationToken);
             return false;
         }
 
@@ -145,7 +148,7 @@ internal sealed partial class PatientSyncCursorGrain(
                 await SettleDownAsync(patient with { RunAt = run.RunAt }, record.Record, run.Problem!, run.RetryAfter, cancellationToken);
                 return false;
             case RunEnd.Merged:
-                await MergeAsync(patient, run, record.Record, cancellationToken);
+                await MergeAsync(stored, snapshot, run, record.Record, cancellationToken);
                 return false;
             default:
                 await SettleAsync(patient, run, record.Record, isHint, freshness, cancellationToken);
@@ -189,7 +192,11 @@ internal sealed partial class PatientSyncCursorGrain(
     }
 
     // It goes on where it is: what was read of this run need not be read again.
-    private async Task SettleDownAsync(SyncPatient patient, PatientId? record, Problem problem, TimeSpan? retryAfter, CancellationToken cancellationToken)
+    private Task SettleDownAsync(SyncPatient patient, PatientId? record, Problem problem, TimeSpan? retryAfter, CancellationToken cancellationToken) =>
+        PutOffAsync(patient, patient.RunAt ?? patient.DueAt, record, problem, retryAfter, cancellationToken);
+
+    private async Task PutOffAsync(
+        SyncPatient patient, DateTimeOffset? runAt, PatientId? record, Problem problem, TimeSpan? retryAfter, CancellationToken cancellationToken)
     {
         var wait = retryAfter is { } named && named > TimeSpan.Zero ? named : BackOff(patient.Failures);
         await table.SettleAsync(
@@ -201,17 +208,17 @@ internal sealed partial class PatientSyncCursorGrain(
                 State = patient.CompletedAt is null ? SyncState.Waiting : SyncState.Incomplete,
                 Failures = patient.Failures + 1,
                 DueAt = time.GetUtcNow() + (wait * (1 + (0.2 * Random.Shared.NextDouble()))),
-                RunAt = patient.RunAt ?? patient.DueAt,
+                RunAt = runAt,
                 Problem = problem,
             },
             cancellationToken);
     }
 
     // What is read of a hospital is the system's doing: a row a turn, before anything is asked (I5).
-    private Task<long> AuditAsync(PatientId record, CancellationToken cancellationToken) => audit.AppendAsync(
-        new AuditRecord { Tenant = Tenant, App = "~sync", Action = "sync", Patients = [record.Value], Outcome = AuditRecord.IntentOutcome }, cancellationToken);
+    private Task<long> AuditAsync(string action, string[] patients, CancellationToken cancellationToken) => audit.AppendAsync(
+        new AuditRecord { Tenant = Tenant, App = "~sync", Action = action, Patients = patients, Outcome = AuditRecord.IntentOutcome }, cancellationToken);
 
-    private RecordSide RecordOf(StoredSync stored) => new(GrainFactory, tickets, writer, links, Tenant, Patient, stored.Patient.Record);
+    private RecordSide RecordOf(StoredSync stored) => new(GrainFactory, tickets, writer, links, Tenant, stored.Patient.Patient, stored.Patient.Record);
 
     private PatientRun RunOf(StoredSync stored, TenantSnapshot snapshot, Lane lane, RecordSide record)
     {

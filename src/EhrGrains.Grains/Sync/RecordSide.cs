@@ -46,6 +46,13 @@ internal sealed class RecordSide(
             }
 
             into = survivor;
+            if (gone.Count > 0)
+            {
+                // The survivor may have by itself what this patient has no longer.
+                Record = survivor;
+                throw new ProblemException(
+                    ProblemKind.Conflict, "EHR-SYN-020", "patient", "The record was merged into another's. What is missing is looked for once more.");
+            }
         }
 
         throw new ProblemException(ProblemKind.Unavailable, "EHR-REC-010", "patient", "The record was merged again and again meanwhile. It is tried again.");

@@ -16,10 +16,10 @@ namespace EhrGrains.Grains.Sync;
 /// <param name="References">What it refers to in the places that were asked for, as <c>Type/id</c>.</param>
 internal sealed record ResourceFacts(string Type, string Id, string? Patient, DateTimeOffset? LastUpdated, UInt128 Hash, IReadOnlyList<string> References)
 {
+    private const int ReferencesMax = 1_000;
+
     /// <summary>The logical id of the patient that this one was merged into (R4 Patient.link, <c>replaced-by</c>); null: it was not.</summary>
     internal string? ReplacedBy { get; init; }
-
-    private const int ReferencesMax = 1_000;
 
     /// <summary>Reads a normalized resource.</summary>
     /// <param name="resource">The resource.</param>
@@ -63,7 +63,7 @@ internal sealed record ResourceFacts(string Type, string Id, string? Patient, Da
                 patient ??= PatientIn(value);
             }
 
-            if (name.SequenceEqual("link"u8) && type == "Patient")
+            if (name.SequenceEqual("link"u8))
             {
                 replacedBy = ReplacedByIn(value);
             }
@@ -85,7 +85,7 @@ internal sealed record ResourceFacts(string Type, string Id, string? Patient, Da
         ArrayPool<byte>.Shared.Return(content);
         return new ResourceFacts(type, id, type == "Patient" ? id : patient, lastUpdated, BinaryPrimitives.ReadUInt128LittleEndian(hash), references ?? [])
         {
-            ReplacedBy = replacedBy,
+            ReplacedBy = type == "Patient" ? replacedBy : null,
         };
     }
 
